@@ -1,0 +1,141 @@
+/* db.h - the store: open, write, read, iterate, step.
+ *
+ * Flow:    server keyspace, riptide.c > db_* > log + memtable ... flush > sst > manifest
+ * Owns:    everything below it; the environment is borrowed and outlives it.
+ * Errors:  a failed write or sync of a log or manifest is final: the group answers
+ *          ERR_WRITES_REFUSED, so does every later write until the store is opened
+ *          again, and reads go on over what was settled.
+ * Threads: one owner thread makes all calls; jobs run where the scheduler puts them.
+ * Crash:   after db_group_commit (or a put outside a group) returned ERR_OK the group
+ *          survives a killed process, and under SYNC_ALWAYS a power cut. A group is there
+ *          after a crash wholly or not at all; what survives is a prefix of the groups.
+ *          What db_open serves is durable before it returns.
+ * Tests:   tests/engine/db_test.c, tests/engine/recover_test.c
+ */
+#ifndef ENGINE_DB_H
+#define ENGINE_DB_H
+
+#include "engine/batch.h"
+#include "engine/err.h"
+#include "engine/ikey.h"
+#include "engine/iter.h"
+#include "engine/options.h"
+#include "fault/clock.h"
+#include "fault/disk.h"
+#include "fault/mem.h"
+#include "fault/sched.h"
+
+struct db;
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING };
+
+/* The world a store lives in. All borrowed; `log` may be NULL. */
+struct db_env {
+    struct disk *disk;
+    struct clock *clock;
+    struct mem *mem;
+    struct sched *sched;
+    void (*log)(void *arg, enum log_level level, const char *line);
+    void *log_arg;
+};
+
+/* ---- open and close ---- */
+
+/* Opens, recovers, or creates the store in directory `dir` below the disk's root.
+ * On failure `why` says what, where and what to do; nothing of a stranger is touched. */
+enum err db_open(const struct db_env *env, const char *dir, const struct options *options,
+                 struct db **out, struct err_detail *why);
+/* Finishes or abandons background work, syncs the log (under every policy), closes and
+ * frees. The error of that sync, if any; the store is closed in any case. */
+enum err db_close(struct db *db);
+
+/* ---- writing ---- */
+
+/* A group shares one log record, one write() and at most one sync. Changes are visible to
+ * reads at once and settled at commit. If commit fails, every change of the group is
+ * undone. Groups do not nest. */
+enum err db_group_begin(struct db *db);
+enum err db_group_commit(struct db *db);
+bool db_in_group(const struct db *db);
+/* Bytes of the open group: a loop that sees it grow commits early. */
+size_t db_group_bytes(const struct db *db);
+
+/* Inside a group: adds the batch to it. Outside: a group of its own. All or nothing. */
+enum err db_write(struct db *db, const struct batch *batch);
+/* The same without a copy: build entries with batch_* in the returned batch, then call
+ * db_batch_commit, or db_batch_abort to drop what was added. Only inside a group. */
+struct batch *db_batch_begin(struct db *db);
+enum err db_batch_commit(struct db *db);
+void db_batch_abort(struct db *db);
+
+enum err db_put(struct db *db, slice key, slice value);
+enum err db_delete(struct db *db, slice key);
+
+/* Sequence number of the newest change, and of the newest settled one. */
+seqno db_last_seq(const struct db *db);
+seqno db_settled_seq(const struct db *db);
+void db_set_sync(struct db *db, enum sync_policy policy);
+/* ERR_OK, or why writes are refused. The detail lives as long as the store. */
+const struct err_detail *db_write_error(const struct db *db);
+
+/* ---- reading ---- */
+
+/* The newest value, unsettled changes included. It stays valid until the next call on
+ * the store. ERR_NOT_FOUND; a read error comes with `why` (may be NULL). */
+enum err db_get(struct db *db, slice key, slice *value, struct err_detail *why);
+/* True when the key has a value; cheaper than db_get. */
+enum err db_exists(struct db *db, slice key, bool *exists, struct err_detail *why);
+uint64_t db_register(const struct db *db, unsigned reg);
+
+/* Forward over user keys, newest visible values only, as of its creation (unsettled
+ * changes of the open group included). While one is open memory and files it needs are
+ * kept. key and value stay valid until the next call on the iterator. */
+struct db_iter;
+enum err db_iter_new(struct db *db, struct db_iter **out);
+void db_iter_seek(struct db_iter *it, slice key); /* first key >= key */
+void db_iter_next(struct db_iter *it);            /* REQUIRES: valid */
+bool db_iter_valid(const struct db_iter *it);
+slice db_iter_key(const struct db_iter *it);
+slice db_iter_value(const struct db_iter *it);
+/* ERR_OK at a true end; else what stopped it. */
+enum err db_iter_error(const struct db_iter *it, struct err_detail *why);
+void db_iter_free(struct db_iter *it);
+
+/* ---- background work ---- */
+
+/* Installs finished jobs, starts new ones, syncs when everysec is due. Call it once a
+ * loop turn, outside a group; never blocks on a job. */
+void db_step(struct db *db);
+/* Milliseconds until db_step has something to do by time; -1: nothing. */
+int db_step_timeout_ms(const struct db *db);
+/* Readable when a job has finished; -1 when jobs run inline. */
+int db_poll_fd(const struct db *db);
+/* Writes should wait: flushes lag behind. */
+bool db_busy(const struct db *db);
+/* Blocks until the memtable is flushed / nothing is left to compact. Outside a group. */
+enum err db_flush(struct db *db);
+enum err db_compact(struct db *db);
+
+/* ---- looking inside ---- */
+
+struct db_stats {
+    struct {
+        uint64_t files, bytes, entries;
+    } level[LEVELS_MAX];
+    uint64_t memtable_bytes, immutables, log_bytes;
+    uint64_t user_bytes_written, log_bytes_written, table_bytes_written;
+    uint64_t manifest_bytes_written, compact_bytes_read;
+    uint64_t flushes, compactions, trivial_moves, syncs, sync_us;
+    uint64_t cache_hits, cache_misses, cache_bytes;
+    uint64_t filter_negatives, filter_false_positives, table_memory;
+    uint64_t recovered_records, recovered_cut_bytes;
+};
+void db_stats_get(const struct db *db, struct db_stats *out);
+
+/* Walks a closed store without changing it and checks every invariant of docs/
+ * invariants.md. Each finding is one line to `report`; returns the first one's code. */
+typedef void db_report_fn(void *arg, enum err code, const char *line);
+enum err db_check(const struct db_env *env, const char *dir, const struct options *options,
+                  db_report_fn *report, void *arg);
+
+#endif

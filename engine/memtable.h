@@ -1,0 +1,40 @@
+/* memtable.h - the newest writes, sorted, in memory.
+ *
+ * Flow:    db_write > memtable_put > skiplist in an arena > memtable_iter > flush
+ * Owns:    copies of all keys and values, in one arena freed as a whole.
+ * Borrows: values that memtable_get returns live as long as the memtable.
+ * Errors:  ERR_NOMEM leaves the memtable as it was.
+ * Threads: one writer; once nobody writes any more, any number of readers.
+ * Tests:   tests/engine/memtable_test.c
+ */
+#ifndef ENGINE_MEMTABLE_H
+#define ENGINE_MEMTABLE_H
+
+#include "engine/err.h"
+#include "engine/ikey.h"
+#include "engine/iter.h"
+#include "fault/mem.h"
+
+struct memtable;
+
+/* arena_block_bytes: how much memory is taken at once (small in tiny geometry).
+ * seed: of the skiplist's heights, so that equal histories give equal tables. */
+struct memtable *memtable_new(struct mem *mem, size_t arena_block_bytes, uint64_t seed);
+void memtable_free(struct memtable *m);
+
+/* REQUIRES: (key, tag) is not in it. */
+enum err memtable_put(struct memtable *m, slice key, uint64_t tag, slice value);
+/* Unlinks the entry (its memory stays with the arena): undo of an unsettled group.
+ * REQUIRES: (key, tag) is in it. */
+void memtable_remove(struct memtable *m, slice key, uint64_t tag);
+/* Finds the newest version of key with a number <= seq. False: this memtable knows
+ * nothing of the key. True: *tag and *value are set; the kind may be a tombstone. */
+bool memtable_get(const struct memtable *m, slice key, seqno seq, uint64_t *tag,
+                  slice *value);
+/* NULL without memory. Sees later puts, too. */
+struct iter *memtable_iter(const struct memtable *m, struct mem *mem);
+
+size_t memtable_bytes(const struct memtable *m); /* taken from mem */
+size_t memtable_count(const struct memtable *m); /* entries, all versions */
+
+#endif

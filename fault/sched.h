@@ -1,0 +1,70 @@
+/* sched.h - where jobs run: at once, on threads, or as coroutines under a schedule.
+ *
+ * Flow:    engine > sched_submit > [inline | threads | coroutines] > sched_reap > engine
+ * Owns:    nothing: a job's memory belongs to its submitter, who may touch it again only
+ *          after sched_reap gave it back.
+ * Threads: submit, reap and wait are called by the owner thread only; `run` is called on
+ *          any thread and may touch nothing but its job's own inputs and outputs.
+ * Tests:   tests/fault/sched_test.c
+ *
+ * A job is a function from immutable inputs to new files and a result. That is what
+ * makes three ways of running it equal: the owner sees a result only when it reaps it.
+ */
+#ifndef FAULT_SCHED_H
+#define FAULT_SCHED_H
+
+#include "fault/mem.h"
+
+enum job_class {
+    JOB_SYNC,    /* somebody waits for it: runs first, on a worker of its own */
+    JOB_FLUSH,   /* memtables, manifest edits, cleanup */
+    JOB_COMPACT, /* the rest of the time */
+    JOB_CLASSES
+};
+
+struct job {
+    void (*run)(struct job *);
+    enum job_class class;
+    struct job *next; /* the scheduler's, while the job is with it */
+};
+
+struct sched {
+    void (*submit)(struct sched *, struct job *);
+    struct job *(*reap)(struct sched *); /* a finished job, or NULL */
+    void (*wait)(struct sched *);        /* until reap has something or nothing runs */
+    void (*yield)(struct sched *);       /* a place where another coroutine may run */
+    int (*poll_fd)(struct sched *);      /* readable when reap has something; or -1 */
+    void (*free)(struct sched *);        /* REQUIRES: every job was reaped */
+};
+
+static inline void sched_submit(struct sched *s, struct job *j)
+{
+    s->submit(s, j);
+}
+static inline struct job *sched_reap(struct sched *s)
+{
+    return s->reap(s);
+}
+static inline void sched_wait(struct sched *s)
+{
+    s->wait(s);
+}
+static inline void sched_yield_point(struct sched *s)
+{
+    s->yield(s);
+}
+static inline int sched_poll_fd(struct sched *s)
+{
+    return s->poll_fd(s);
+}
+static inline void sched_free(struct sched *s)
+{
+    s->free(s);
+}
+
+/* Runs each job inside sched_submit. No allocation but itself; NULL without memory. */
+struct sched *sched_inline_new(struct mem *mem);
+/* One worker thread per job class. NULL when a thread or the pipe cannot be made. */
+struct sched *sched_threads_new(struct mem *mem);
+
+#endif
