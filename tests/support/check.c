@@ -6,7 +6,8 @@
 bool check_int(int64_t got, int64_t want, const char *expr, const char *file, int line)
 {
     if (got == want) return true;
-    printf("  %s:%d: %s: got %" PRId64 ", want %" PRId64 "\n", file, line, expr, got, want);
+    printf("  %s:%d: %s: got %" PRId64 ", want %" PRId64 "\n", file, line, expr, got,
+           want);
     return false;
 }
 
