@@ -13,6 +13,9 @@ BUILD   := build/$(VARIANT)
 CC      ?= cc
 # WERROR is empty for users; tests and CI set it.
 WERROR  ?=
+# V=1 shows the whole commands.
+V       ?= 0
+Q       := $(if $(filter 1,$(V)),,@)
 
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -52,29 +55,47 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
+# A make of one variant from within another; two jobs at a time unless told otherwise.
+JOBS ?= 2
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+
 all: ## build the release programs (the default)
-	@$(MAKE) --no-print-directory VARIANT=release build/release/riptidekv-server
+	@$(SUBMAKE) VARIANT=release build/release/riptidekv-server
+
+# Two files that change only when their text does: what is built from which sources, and
+# with which flags. Removing a source or passing other flags then rebuilds what it must.
+$(BUILD)/sources: TEXT = $(FAULT_SRC) $(ENGINE_SRC) $(SERVER_SRC) $(PROP_SRC) $(TEST_SRC)
+$(BUILD)/flags: TEXT = $(CC) $(filter-out -Werror,$(CFLAGS_ALL)) \
+                     $(LDFLAGS_ALL) $(LDLIBS_ALL)
+$(BUILD)/sources $(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	$(file > $@.new,$(TEXT))
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+FORCE:
 
 # Only the simulator and the plans of the floor stay out of the release server: they are
 # never linked because nothing in it refers to them (static library).
 $(BUILD)/libfault.a: $(call obj,$(FAULT_SRC))
 $(BUILD)/libengine.a: $(call obj,$(ENGINE_SRC))
 $(BUILD)/libserver.a: $(call obj,$(SERVER_SRC))
-$(BUILD)/%.a:
+$(BUILD)/%.a: $(BUILD)/sources
 	@rm -f $@
-	ar rcs $@ $^
+	@echo '  ar  $@'
+	$(Q)ar rcs $@ $(filter %.o,$^)
 
 $(BUILD)/riptidekv-server: $(BUILD)/server/main.o $(BUILD)/libserver.a \
                            $(BUILD)/libengine.a $(BUILD)/libfault.a
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	@echo '  cc  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # The table of suites follows from the names of the files: tests/engine/wal_test.c is the
-# suite engine/wal and defines `const CU_TestInfo engine_wal_tests[]`.
-$(BUILD)/suites.inc: $(SUITES) Makefile
+# suite engine/wal and defines `CU_TestInfo engine_wal_tests[]`.
+$(BUILD)/suites.inc: $(BUILD)/sources Makefile
 	@mkdir -p $(@D)
 	@for f in $(sort $(SUITES)); do n=$${f#tests/}; n=$${n%_test.c}; \
 	  echo "SUITE(\"$$n\", $$(echo $$n | tr / _)_tests)"; done > $@
@@ -82,9 +103,10 @@ $(BUILD)/suites.inc: $(SUITES) Makefile
 $(BUILD)/tests/main.o: $(BUILD)/suites.inc
 $(BUILD)/tests/main.o: CFLAGS += -I$(BUILD)
 
-$(BUILD)/run-tests: $(call obj,$(TEST_SRC)) $(call obj,$(PROP_SRC)) \
-                    $(BUILD)/libserver.a $(BUILD)/libengine.a $(BUILD)/libfault.a
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcunit $(LDLIBS_ALL)
+$(BUILD)/run-tests: $(call obj,$(TEST_SRC)) $(call obj,$(PROP_SRC)) $(BUILD)/libserver.a \
+                    $(BUILD)/libengine.a $(BUILD)/libfault.a $(BUILD)/sources
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcunit $(LDLIBS_ALL)
 
 run: all ## serve on 127.0.0.1:6379 with data in .data/ (ARGS="--port 7000 ..." adds flags)
 	@mkdir -p .data
@@ -96,6 +118,50 @@ clean: ## remove everything that was built (not .data/)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all run clean help
+.PHONY: FORCE all run clean help
+
+# ---- tests ----
+#
+# A step is a target whose last line carries its counts ("N passed, N failed", or
+# "name: N things, F failed"). tests/steps.sh runs the steps and adds the counts up; add
+# yours with `TEST_STEPS += name` (part of `make test`, ten minutes in all) or with
+# `CI_STEPS += name` (only in .ci/run, twenty-five minutes in all).
+
+TEST_STEPS = unit runner-check clang-check
+CI_STEPS   = asan
+
+test: ## install what tests need, build with warnings as errors, run every check
+	@tests/install.sh
+	@tests/steps.sh "$(SUBMAKE)" $(TEST_STEPS)
+
+ci-steps: ## what .ci/run adds to `make test`: sanitizers, smoke runs of the benchmarks
+	@tests/install.sh
+	@tests/steps.sh "$(SUBMAKE)" $(CI_STEPS)
+
+unit: ## every suite of tests/, each in a process of its own
+	@$(SUBMAKE) VARIANT=test WERROR=-Werror build/test/run-tests
+	build/test/run-tests --jobs $(JOBS) --junit build/test/junit.xml
+
+runner-check: ## the test runner and the adding up of steps, on suites that fail
+	@$(SUBMAKE) VARIANT=test WERROR=-Werror build/test/run-tests
+	tests/runner_test.sh build/test
+
+clang-check: ## clang compiles every file without a warning, with and without fault points
+	@$(SUBMAKE) VARIANT=test build/test/suites.inc
+	tests/clang_check.sh $(CFLAGS_COMMON) -Ibuild/test
+
+# The suites run longer under the sanitizers, hence the timeout.
+asan: ## the suites under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(SUBMAKE) VARIANT=asan WERROR=-Werror build/asan/run-tests
+	UBSAN_OPTIONS=print_stacktrace=1 build/asan/run-tests --jobs $(JOBS) --timeout 400
+
+# Only suites in which threads meet: the others would cost minutes and show nothing.
+TSAN_SUITES = fault/sched
+
+tsan: ## the suites with threads under ThreadSanitizer
+	@$(SUBMAKE) VARIANT=tsan WERROR=-Werror build/tsan/run-tests
+	timeout 600 build/tsan/run-tests $(TSAN_SUITES)
+
+.PHONY: test ci-steps unit runner-check clang-check asan tsan
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
