@@ -57,10 +57,10 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 # A make of one variant from within another; two jobs at a time unless told otherwise.
 JOBS ?= 2
-SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+SUB = --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: ## build the release programs (the default)
-	@$(SUBMAKE) VARIANT=release build/release/riptidekv-server
+	@$(MAKE) $(SUB) VARIANT=release build/release/riptidekv-server
 
 # Two files that change only when their text does: what is built from which sources, and
 # with which flags. Removing a source or passing other flags then rebuilds what it must.
@@ -68,8 +68,7 @@ $(BUILD)/sources: TEXT = $(FAULT_SRC) $(ENGINE_SRC) $(SERVER_SRC) $(PROP_SRC) $(
 $(BUILD)/flags: TEXT = $(CC) $(filter-out -Werror,$(CFLAGS_ALL)) \
                      $(LDFLAGS_ALL) $(LDLIBS_ALL)
 $(BUILD)/sources $(BUILD)/flags: FORCE
-	@mkdir -p $(@D)
-	$(file > $@.new,$(TEXT))
+	$(shell mkdir -p $(@D))$(file > $@.new,$(TEXT))
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 FORCE:
 
@@ -127,39 +126,40 @@ help: ## this list
 # yours with `TEST_STEPS += name` (part of `make test`, ten minutes in all) or with
 # `CI_STEPS += name` (only in .ci/run, twenty-five minutes in all).
 
+STEP_MAKE  = $(MAKE) --no-print-directory $(MAKEOVERRIDES)
 TEST_STEPS = unit runner-check clang-check
 CI_STEPS   = asan
 
 test: ## install what tests need, build with warnings as errors, run every check
 	@tests/install.sh
-	@tests/steps.sh "$(SUBMAKE)" $(TEST_STEPS)
+	@MAKEFLAGS= tests/steps.sh '$(STEP_MAKE)' $(TEST_STEPS)
 
 ci-steps: ## what .ci/run adds to `make test`: sanitizers, smoke runs of the benchmarks
 	@tests/install.sh
-	@tests/steps.sh "$(SUBMAKE)" $(CI_STEPS)
+	@MAKEFLAGS= tests/steps.sh '$(STEP_MAKE)' $(CI_STEPS)
 
 unit: ## every suite of tests/, each in a process of its own
-	@$(SUBMAKE) VARIANT=test WERROR=-Werror build/test/run-tests
+	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-tests
 	build/test/run-tests --jobs $(JOBS) --junit build/test/junit.xml
 
 runner-check: ## the test runner and the adding up of steps, on suites that fail
-	@$(SUBMAKE) VARIANT=test WERROR=-Werror build/test/run-tests
+	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-tests
 	tests/runner_test.sh build/test
 
 clang-check: ## clang compiles every file without a warning, with and without fault points
-	@$(SUBMAKE) VARIANT=test build/test/suites.inc
+	@$(MAKE) $(SUB) VARIANT=test build/test/suites.inc
 	tests/clang_check.sh $(CFLAGS_COMMON) -Ibuild/test
 
 # The suites run longer under the sanitizers, hence the timeout.
 asan: ## the suites under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(SUBMAKE) VARIANT=asan WERROR=-Werror build/asan/run-tests
+	@$(MAKE) $(SUB) VARIANT=asan WERROR=-Werror build/asan/run-tests
 	UBSAN_OPTIONS=print_stacktrace=1 build/asan/run-tests --jobs $(JOBS) --timeout 400
 
 # Only suites in which threads meet: the others would cost minutes and show nothing.
 TSAN_SUITES = fault/sched
 
 tsan: ## the suites with threads under ThreadSanitizer
-	@$(SUBMAKE) VARIANT=tsan WERROR=-Werror build/tsan/run-tests
+	@$(MAKE) $(SUB) VARIANT=tsan WERROR=-Werror build/tsan/run-tests
 	timeout 600 build/tsan/run-tests $(TSAN_SUITES)
 
 .PHONY: test ci-steps unit runner-check clang-check asan tsan
