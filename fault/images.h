@@ -1,0 +1,80 @@
+/* images.h - every disk that a power cut may leave behind.
+ *
+ * Flow:    explorer > images_open > images_walk > callback per image (recovery, oracles)
+ * Owns:    its tables; the disk is borrowed from images_open until images_close.
+ * Errors:  aborts when memory is exhausted, as disk_sim.h. A callback's non-zero return
+ *          ends the walk and is returned.
+ * Crash:   during a callback the disk *is* the image: durable, nothing pending, nothing
+ *          open. Whatever the callback does to it is undone when it returns.
+ * Threads: one, as the disk. Windows nest: a callback may open another `struct images` on
+ *          the same disk (a crash inside recovery), to any depth.
+ * Tests:   tests/fault/images_test.c
+ *
+ * A *window* is what is pending at this moment. Each pending register (chunk, size, entry)
+ * is given one of its versions, its *fate*; the couplings R7, R8, R10 and the profile say
+ * which choices are legal. The walk visits each distinguishable choice once, neighbours
+ * differing in few fates, and carries the image's hash along. Choices that no reader can
+ * tell apart because a file has no name or a chunk lies beyond the end are not visited
+ * one by one: they are the *weight* of the image they lead to. Different fates may still
+ * give equal bytes: the hash tells. Sum of all weights = images_count.
+ */
+#ifndef FAULT_IMAGES_H
+#define FAULT_IMAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fault/disk_sim.h"
+#include "fault/mem.h"
+#include "fault/rng.h"
+
+struct images;
+
+struct image {
+    struct images *window; /* for images_describe */
+    uint64_t hash[2];      /* of names, sizes, contents; as disk_sim_hash_visible */
+    uint64_t weight;       /* choices that lead here and differ in nothing readable */
+};
+typedef int image_fn(void *arg, struct disk *disk, const struct image *image);
+
+#define IMAGES_COUNT_MAX UINT64_MAX /* "this many or more" */
+
+/* Tables that grow as needed and are used again by every window. Aborts without memory. */
+struct images *images_new(struct mem *mem);
+void images_free(struct images *im); /* NULL is allowed. REQUIRES: closed */
+
+/* Begins a window on the pending state of a simulated disk: from here until images_close
+ * the disk's own state is put aside (handles of the running program included).
+ * tau: 0 or 1 for walks; more for random images only. */
+void images_open(struct images *im, struct disk *disk, enum disk_profile profile,
+                 unsigned tau);
+/* Puts the disk back as it was before images_open. */
+void images_close(struct images *im);
+
+/* The number of legal choices, computed from the versions and couplings without visiting
+ * any; IMAGES_COUNT_MAX when it does not fit. */
+uint64_t images_count(const struct images *im);
+/* Registers with a choice in this window. */
+size_t images_registers(const struct images *im);
+
+/* Visits every image of the window. */
+int images_walk(struct images *im, image_fn *fn, void *arg);
+/* Visits n images chosen by rng: each fate by itself, couplings repaired. */
+int images_random(struct images *im, struct rng *rng, uint64_t n, image_fn *fn,
+                  void *arg);
+/* Visits the images within `deviations` (0, 1 or 2) fates of none, of all, and of each
+ * prefix of the micro-ops; may visit one twice. Weights are 1. */
+int images_near(struct images *im, unsigned deviations, image_fn *fn, void *arg);
+
+/* The fates of the image that is being visited, as text that images_replay understands
+ * in the same window: "-" none or "+" all survived, then the registers that deviate,
+ * "-3.1,7.2". Returns the length as snprintf does. */
+int images_describe(const struct images *im, char *buf, size_t n);
+/* Visits the one image that `text` describes. -EINVAL: not a legal choice here. */
+int images_replay(struct images *im, const char *text, image_fn *fn, void *arg);
+/* What each register came out as, one line each: "db/CURRENT: #7 of #5 #7 (current/rename)". */
+int images_explain(const struct images *im, int (*line)(void *arg, const char *text),
+                   void *arg);
+
+#endif
