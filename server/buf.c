@@ -21,7 +21,15 @@ static size_t grown_capacity(const struct buf *b, size_t wanted)
     size_t capacity = b->capacity ? b->capacity : BUF_FIRST_BYTES;
     while (capacity < wanted)
         capacity *= 2;
-    return capacity;
+    return capacity < b->limit ? capacity : b->limit;
+}
+
+static void move_to_front(struct buf *b)
+{
+    size_t size = buf_size(b);
+    memmove(b->data, b->data + b->start, size);
+    b->start = 0;
+    b->end = size;
 }
 
 bool buf_reserve_slow(struct buf *b, size_t n)
@@ -31,12 +39,10 @@ bool buf_reserve_slow(struct buf *b, size_t n)
         b->failed = true;
         return false;
     }
-    if (b->start > 0 && b->capacity - size >= n && size <= b->start) {
-        memcpy(b->data, b->data + b->start, size);
-        b->start = 0;
-        b->end = size;
-        return true;
-    }
+    /* Moving more than was consumed would make many small consumes quadratic. */
+    if (b->start > 0 && (size <= b->start || b->end + n > b->limit)) move_to_front(b);
+    if (b->capacity - b->end >= n) return true;
+
     size_t capacity = grown_capacity(b, b->end + n);
     uint8_t *data = mem_resize(b->mem, b->data, capacity);
     if (!data) {

@@ -79,12 +79,12 @@ static void an_announced_size_of_all_memory_is_refused(void)
 }
 
 CU_TestInfo server_buf_tests[] = {
-    {"bytes_come_out_as_they_went_in",             bytes_come_out_as_they_went_in   },
-    {"growth_keeps_what_is_not_consumed",          growth_keeps_what_is_not_consumed},
-    {"consumed_room_is_used_again",                consumed_room_is_used_again      },
+    {"bytes_come_out_as_they_went_in", bytes_come_out_as_they_went_in},
+    {"growth_keeps_what_is_not_consumed", growth_keeps_what_is_not_consumed},
+    {"consumed_room_is_used_again", consumed_room_is_used_again},
     {"an_append_above_the_limit_is_dropped_whole",
-     an_append_above_the_limit_is_dropped_whole                                     },
+     an_append_above_the_limit_is_dropped_whole},
     {"an_announced_size_of_all_memory_is_refused",
-     an_announced_size_of_all_memory_is_refused                                     },
+     an_announced_size_of_all_memory_is_refused},
     CU_TEST_INFO_NULL,
 };

@@ -8,11 +8,11 @@ static void canonical_text_is_read(void)
         const char *text;
         int64_t value;
     } cases[] = {
-        {"0",                    0        },
-        {"7",                    7        },
-        {"-1",                   -1       },
-        {"10",                   10       },
-        {"9223372036854775807",  INT64_MAX},
+        {"0", 0},
+        {"7", 7},
+        {"-1", -1},
+        {"10", 10},
+        {"9223372036854775807", INT64_MAX},
         {"-9223372036854775808", INT64_MIN},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -66,9 +66,9 @@ static void what_is_written_is_read_back(void)
 }
 
 CU_TestInfo server_number_tests[] = {
-    {"canonical_text_is_read",                       canonical_text_is_read      },
+    {"canonical_text_is_read", canonical_text_is_read},
     {"anything_else_is_refused_and_changes_nothing",
-     anything_else_is_refused_and_changes_nothing                                },
-    {"what_is_written_is_read_back",                 what_is_written_is_read_back},
+     anything_else_is_refused_and_changes_nothing},
+    {"what_is_written_is_read_back", what_is_written_is_read_back},
     CU_TEST_INFO_NULL,
 };

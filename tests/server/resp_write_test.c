@@ -69,10 +69,10 @@ static void a_reply_that_does_not_fit_leaves_nothing_behind(void)
 }
 
 CU_TestInfo server_resp_write_tests[] = {
-    {"each_kind_of_reply_has_its_bytes",                each_kind_of_reply_has_its_bytes      },
-    {"an_error_stays_on_one_line",                      an_error_stays_on_one_line            },
-    {"an_array_can_get_its_length_afterwards",          an_array_can_get_its_length_afterwards},
+    {"each_kind_of_reply_has_its_bytes", each_kind_of_reply_has_its_bytes},
+    {"an_error_stays_on_one_line", an_error_stays_on_one_line},
+    {"an_array_can_get_its_length_afterwards", an_array_can_get_its_length_afterwards},
     {"a_reply_that_does_not_fit_leaves_nothing_behind",
-     a_reply_that_does_not_fit_leaves_nothing_behind                                          },
+     a_reply_that_does_not_fit_leaves_nothing_behind},
     CU_TEST_INFO_NULL,
 };
