@@ -127,8 +127,8 @@ help: ## this list
 # `CI_STEPS += name` (only in .ci/run, twenty-five minutes in all).
 
 STEP_MAKE  = $(MAKE) --no-print-directory $(MAKEOVERRIDES)
-TEST_STEPS = unit runner-check clang-check
-CI_STEPS   = asan
+TEST_STEPS = unit runner-check clang-check tidy
+CI_STEPS   = asan tsan lint
 
 test: ## install what tests need, build with warnings as errors, run every check
 	@tests/install.sh
@@ -150,18 +150,24 @@ clang-check: ## clang compiles every file without a warning, with and without fa
 	@$(MAKE) $(SUB) VARIANT=test build/test/suites.inc
 	tests/clang_check.sh $(CFLAGS_COMMON) -Ibuild/test
 
+tidy: ## the rules of style that a program can check, each with a proof that it can fail
+	tests/tidy.sh
+
+lint: ## clang-tidy over the layers
+	tests/lint.sh $(CFLAGS_COMMON)
+
 # The suites run longer under the sanitizers, hence the timeout.
 asan: ## the suites under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) $(SUB) VARIANT=asan WERROR=-Werror build/asan/run-tests
 	UBSAN_OPTIONS=print_stacktrace=1 build/asan/run-tests --jobs $(JOBS) --timeout 400
 
 # Only suites in which threads meet: the others would cost minutes and show nothing.
-TSAN_SUITES = fault/sched
+TSAN_SUITES = $(patsubst tests/%_test.c,%,$(wildcard tests/fault/sched*_test.c))
 
 tsan: ## the suites with threads under ThreadSanitizer
 	@$(MAKE) $(SUB) VARIANT=tsan WERROR=-Werror build/tsan/run-tests
 	timeout 600 build/tsan/run-tests $(TSAN_SUITES)
 
-.PHONY: test ci-steps unit runner-check clang-check asan tsan
+.PHONY: test ci-steps unit runner-check clang-check tidy lint asan tsan
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

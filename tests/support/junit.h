@@ -2,7 +2,7 @@
  *
  * Owns:   the file, from junit_open to junit_close.
  * Errors: junit_close answers false when anything could not be written.
- * Tests:  tests/e2e/runner_test.sh
+ * Tests:  tests/runner_test.sh
  *
  * CUnit's own writer aborts on the first failed assertion, so we have this one.
  */

@@ -3,7 +3,7 @@
  * Flow:   tests/main.c > runner_all > one child per suite > runner_child > CUnit
  * Errors: a child that crashes, hangs or ends with a sanitizer's report is one failed
  *         test: the one that was running, or "(exit)" when all had ended.
- * Tests:  tests/e2e/runner_test.sh
+ * Tests:  tests/runner_test.sh
  *
  * A child writes one line per event to its report file, with the size its output had at
  * that moment, so that the parent can show the output of exactly the tests that failed:
