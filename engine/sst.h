@@ -35,6 +35,7 @@ struct sst_meta {
     uint64_t entries;
     uint64_t tombstones;
     seqno min_seq, max_seq;
+    uint32_t checksum; /* of the footer, which holds those of all other parts */
     slice smallest; /* user keys; owned by whoever owns the meta */
     slice largest;
 };
