@@ -1,0 +1,60 @@
+/* options.c - defaults and legal ranges of a store's options, one table row each. */
+#include "engine/options.h"
+
+#include <inttypes.h>
+
+void options_init(struct options *o)
+{
+    *o = (struct options){
+        .create_if_missing = true,
+        .error_if_exists = false,
+        .sync = SYNC_EVERYSEC,
+        .memtable_bytes = 64u << 20,
+        .log_bytes = 0,
+        .block_bytes = 4096,
+        .restart_interval = 16,
+        .filter_bits = 10,
+        .table_bytes = 2u << 20,
+        .cache_bytes = 64u << 20,
+        .level0_tables = 4,
+        .level1_bytes = 10u << 20,
+        .level_ratio = 10,
+        .manifest_bytes = 1u << 20,
+        .write_buffer_bytes = 64u << 10,
+        .immutables_max = 2,
+    };
+}
+
+enum err options_check(const struct options *o, struct err_detail *why)
+{
+    const uint64_t tib = (uint64_t)1 << 40;
+    /* The lower ends are what the smallest geometry of the crash tests needs. A block
+     * larger than 32 KiB could outgrow LARGE_VALUE_BYTES and would never be cached. */
+    const struct range {
+        const char *name;
+        uint64_t value, min, max;
+    } ranges[] = {
+        {"sync",               (uint64_t)o->sync,     0,  SYNC_NO  },
+        {"memtable_bytes",     o->memtable_bytes,     64, tib      },
+        {"log_bytes",          o->log_bytes,          0,  tib      },
+        {"block_bytes",        o->block_bytes,        64, 32u << 10},
+        {"restart_interval",   o->restart_interval,   1,  1024     },
+        {"filter_bits",        o->filter_bits,        0,  32       },
+        {"table_bytes",        o->table_bytes,        64, tib      },
+        {"cache_bytes",        o->cache_bytes,        0,  tib      },
+        {"level0_tables",      o->level0_tables,      1,  1024     },
+        {"level1_bytes",       o->level1_bytes,       64, tib      },
+        {"level_ratio",        o->level_ratio,        2,  1000     },
+        {"manifest_bytes",     o->manifest_bytes,     64, tib      },
+        {"write_buffer_bytes", o->write_buffer_bytes, 64, 1u << 30 },
+        {"immutables_max",     o->immutables_max,     1,  64       },
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        const struct range *r = &ranges[i];
+        if (r->value >= r->min && r->value <= r->max) continue;
+        return err_set(why, ERR_INVALID, 0,
+                       "option %s: %" PRIu64 " is not between %" PRIu64 " and %" PRIu64,
+                       r->name, r->value, r->min, r->max);
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,181 @@
+/* skiplist.c - a sorted linked list with express lanes (W. Pugh, 1990).
+ *
+ *   level 2  head ------------------------> d ------------>
+ *   level 1  head ---------> b -----------> d ------------>
+ *   level 0  head --> a ---> b ---> c ----> d ---> e ----->
+ *
+ * A search runs along the highest lane until the next node is not smaller, then drops a
+ * lane. It pays in cache misses and comparisons, so both are kept few: the node begins
+ * with the first eight key bytes as a number, which decides most comparisons inside the
+ * cache line that the search has to load anyway; longer ties go on word by word over the
+ * key, which lies right behind the links. A node that stopped the search on one lane is
+ * not compared again on the lane below.
+ *
+ * LevelDB's list is safe for readers beside one writer; ours need not be: the owner thread
+ * both reads and writes, and jobs read lists that nobody writes to any more.
+ */
+#include "engine/skiplist.h"
+
+#include <assert.h>
+
+void skiplist_init(struct skiplist *list, struct arena *arena, uint64_t seed)
+{
+    *list = (struct skiplist){.arena = arena, .height = 1};
+    rng_init(&list->heights, seed);
+}
+
+static inline uint64_t load_big_endian64(const uint8_t *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return __builtin_bswap64(word);
+}
+
+/* Orders keys whose first eight bytes, padded with zeros, are equal. */
+static inline int compare_behind_prefix(slice a, slice b)
+{
+    size_t n = a.size < b.size ? a.size : b.size;
+    size_t i = 8;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t wa = load_big_endian64(a.data + i), wb = load_big_endian64(b.data + i);
+        if (wa != wb) return wa < wb ? -1 : 1;
+    }
+    for (; i < n; i++)
+        if (a.data[i] != b.data[i]) return a.data[i] < b.data[i] ? -1 : 1;
+    return (a.size > b.size) - (a.size < b.size);
+}
+
+/* What is looked for, its prefix computed once. */
+struct target {
+    uint64_t prefix;
+    slice key;
+    uint64_t tag;
+};
+
+static inline bool node_before(const struct skiplist_node *node, const struct target *t)
+{
+    if (node->prefix != t->prefix) return node->prefix < t->prefix;
+    int c = compare_behind_prefix(skiplist_key(node), t->key);
+    return c ? c < 0 : node->tag > t->tag;
+}
+
+/* The link that leads from `node` (NULL: the head) along a lane. */
+static inline struct skiplist_node **link_of(struct skiplist *list,
+                                             struct skiplist_node *node, unsigned level)
+{
+    return node ? &node->next[level] : &list->head[level];
+}
+
+/* For each lane the last node before the target (NULL: the head). Returns the first node
+ * that is not before it. */
+static struct skiplist_node *search(struct skiplist *list, const struct target *t,
+                                    struct skiplist_node *path[SKIPLIST_HEIGHT_MAX])
+{
+    struct skiplist_node *at = NULL, *bound = NULL;
+    for (unsigned level = list->height; level-- > 0;) {
+        struct skiplist_node *next = *link_of(list, at, level);
+        while (next != bound && node_before(next, t)) {
+            at = next;
+            next = at->next[level];
+        }
+        bound = next;
+        path[level] = at;
+    }
+    return bound;
+}
+
+struct skiplist_node *skiplist_seek(const struct skiplist *list, slice key, uint64_t tag)
+{
+    const struct target t = {slice_prefix64(key), key, tag};
+    struct skiplist_node *const *links = list->head;
+    struct skiplist_node *bound = NULL;
+    for (unsigned level = list->height; level-- > 0;) {
+        struct skiplist_node *next = links[level];
+        while (next != bound && node_before(next, &t)) {
+            links = next->next;
+            next = links[level];
+        }
+        bound = next;
+    }
+    return bound;
+}
+
+static unsigned random_height(struct skiplist *list)
+{
+    uint64_t bits = rng_next(&list->heights) | (uint64_t)1
+                                                   << 2 * (SKIPLIST_HEIGHT_MAX - 1);
+    return 1 + (unsigned)__builtin_ctzll(bits) / 2;
+}
+
+static struct skiplist_node *new_node(struct skiplist *list, const struct target *t,
+                                      slice value, unsigned height)
+{
+    size_t head = sizeof(struct skiplist_node) + height * sizeof(struct skiplist_node *);
+    struct skiplist_node *node =
+        arena_alloc(list->arena, head + t->key.size + value.size);
+    if (!node) return NULL;
+    node->prefix = t->prefix;
+    node->tag = t->tag;
+    node->value_size = (uint32_t)value.size;
+    node->key_size = (uint32_t)t->key.size & 0xffffff;
+    node->height = (uint8_t)height;
+    uint8_t *bytes = (uint8_t *)&node->next[height];
+    if (t->key.size) memcpy(bytes, t->key.data, t->key.size);
+    if (value.size) memcpy(bytes + t->key.size, value.data, value.size);
+    return node;
+}
+
+/* True when the target belongs right behind the newest node: then `newest_path`, with
+ * that node on its own lanes, is the path to the target. */
+static bool follows_newest(const struct skiplist *list, const struct target *t)
+{
+    const struct skiplist_node *newest = list->newest;
+    if (!newest || !node_before(newest, t)) return false;
+    return !newest->next[0] || !node_before(newest->next[0], t);
+}
+
+struct skiplist_node *skiplist_insert(struct skiplist *list, slice key, uint64_t tag,
+                                      slice value)
+{
+    assert(key.size < 1u << 24 && value.size <= UINT32_MAX);
+    const struct target t = {slice_prefix64(key), key, tag};
+    unsigned height = random_height(list);
+    struct skiplist_node *node = new_node(list, &t, value, height);
+    if (!node) return NULL;
+
+    struct skiplist_node **path = list->newest_path;
+    if (follows_newest(list, &t)) {
+        for (unsigned i = 0; i < list->newest->height; i++)
+            path[i] = list->newest;
+    } else {
+        struct skiplist_node *next = search(list, &t, path);
+        assert(!next || next->tag != tag || next->prefix != t.prefix ||
+               !slice_equal(skiplist_key(next), key));
+    }
+    for (; list->height < height; list->height++)
+        path[list->height] = NULL;
+    for (unsigned i = 0; i < height; i++) {
+        struct skiplist_node **link = link_of(list, path[i], i);
+        node->next[i] = *link;
+        *link = node;
+    }
+    list->newest = node;
+    list->count++;
+    return node;
+}
+
+bool skiplist_remove(struct skiplist *list, slice key, uint64_t tag)
+{
+    const struct target t = {slice_prefix64(key), key, tag};
+    struct skiplist_node *path[SKIPLIST_HEIGHT_MAX];
+    struct skiplist_node *node = search(list, &t, path);
+    if (!node || node->tag != tag || !slice_equal(skiplist_key(node), key)) return false;
+    for (unsigned i = 0; i < node->height; i++) {
+        struct skiplist_node **link = link_of(list, path[i], i);
+        assert(*link == node);
+        *link = node->next[i];
+    }
+    list->newest = NULL; /* the path may have led over the node */
+    list->count--;
+    return true;
+}

@@ -1,0 +1,224 @@
+#include "tests/support/check.h"
+
+#include "engine/memtable.h"
+#include "engine/options.h"
+#include "tests/support/entries.h"
+
+static struct mem_counting mem;
+static struct memtable *table;
+
+static void begin(void)
+{
+    mem_counting_init(&mem, mem_libc());
+    table = memtable_new(&mem.mem, 4096, 7);
+    REQUIRE(table != NULL);
+}
+
+static void end(void)
+{
+    memtable_free(table);
+    CHECK_INT(mem.blocks, 0);
+}
+
+static void put(const char *key, seqno seq, const char *value)
+{
+    CHECK_INT(
+        memtable_put(table, slice_text(key), tag_of(seq, ENTRY_PUT), slice_text(value)),
+        ERR_OK);
+}
+
+static void expect(const char *key, seqno seq, const char *value)
+{
+    uint64_t tag;
+    slice got;
+    REQUIRE(memtable_get(table, slice_text(key), seq, &tag, &got));
+    CHECK_INT(tag_kind(tag), ENTRY_PUT);
+    CHECK(tag_seq(tag) <= seq);
+    CHECK_SLICE(got, slice_text(value));
+}
+
+static void expect_unknown(const char *key, seqno seq)
+{
+    uint64_t tag;
+    slice got;
+    CHECK(!memtable_get(table, slice_text(key), seq, &tag, &got));
+}
+
+static void a_new_memtable_is_one_small_allocation(void)
+{
+    begin();
+    CHECK_INT(mem.calls, 1);
+    CHECK(memtable_bytes(table) < 512);
+    CHECK_INT(memtable_count(table), 0);
+    expect_unknown("", SEQNO_MAX);
+    end();
+}
+
+static void a_read_sees_the_newest_version_up_to_its_number(void)
+{
+    begin();
+    put("k", 3, "three");
+    put("k", 8, "eight");
+    put("j", 5, "other");
+    expect_unknown("k", 2);
+    expect("k", 3, "three");
+    expect("k", 7, "three");
+    expect("k", 8, "eight");
+    expect("k", SEQNO_MAX, "eight");
+    expect_unknown("kk", SEQNO_MAX);
+    expect_unknown("", SEQNO_MAX);
+    CHECK_INT(memtable_count(table), 3);
+    end();
+}
+
+static void a_tombstone_is_knowledge(void)
+{
+    begin();
+    put("k", 1, "v");
+    CHECK_INT(
+        memtable_put(table, slice_text("k"), tag_of(2, ENTRY_DELETE), slice_of(NULL, 0)),
+        ERR_OK);
+    uint64_t tag;
+    slice value;
+    REQUIRE(memtable_get(table, slice_text("k"), 9, &tag, &value));
+    CHECK(tag == tag_of(2, ENTRY_DELETE));
+    CHECK_INT(value.size, 0);
+    expect("k", 1, "v");
+    end();
+}
+
+static void removing_brings_the_older_version_back(void)
+{
+    begin();
+    put("k", 1, "old");
+    put("k", 2, "new");
+    memtable_remove(table, slice_text("k"), tag_of(2, ENTRY_PUT));
+    expect("k", 9, "old");
+    CHECK_INT(memtable_count(table), 1);
+    put("k", 3, "again");
+    expect("k", 9, "again");
+    end();
+}
+
+static void empty_and_longest_keys_are_keys(void)
+{
+    begin();
+    static uint8_t bytes[KEY_BYTES_MAX];
+    memset(bytes, 'x', sizeof bytes);
+    slice longest = slice_of(bytes, sizeof bytes);
+    CHECK_INT(memtable_put(table, longest, tag_of(1, ENTRY_PUT), slice_text("long")),
+              ERR_OK);
+    put("", 2, "empty");
+    uint64_t tag;
+    slice value;
+    REQUIRE(memtable_get(table, longest, 1, &tag, &value));
+    CHECK_SLICE(value, slice_text("long"));
+    expect("", 2, "empty");
+    end();
+}
+
+static void a_megabyte_of_value_comes_back(void)
+{
+    begin();
+    enum { BYTES = 1 << 20 };
+    static uint8_t bytes[BYTES];
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (uint8_t)(i * 31);
+    memtable_put(table, slice_text("big"), tag_of(1, ENTRY_PUT), slice_of(bytes, BYTES));
+    uint64_t tag;
+    slice value;
+    REQUIRE(memtable_get(table, slice_text("big"), 1, &tag, &value));
+    CHECK_SLICE(value, slice_of(bytes, BYTES));
+    CHECK(memtable_bytes(table) >= BYTES);
+    end();
+}
+
+static void iterating_gives_all_versions_in_order(void)
+{
+    struct rng r;
+    rng_init(&r, 21);
+    struct entries model = {0};
+    entries_random(&model, &r, 1000, 3, 12, 40);
+    begin();
+    REQUIRE(model.count % 617 != 0); /* so that each index comes once */
+    for (size_t i = 0; i < model.count; i++) {
+        const struct entry *e = &model.at[i * 617 % model.count];
+        memtable_put(table, e->key, e->tag, e->value);
+    }
+    REQUIRE_INT(memtable_count(table), model.count);
+
+    struct iter *it = memtable_iter(table, &mem.mem);
+    REQUIRE(it != NULL);
+    CHECK(!it->valid);
+    iter_first(it);
+    CHECK(entries_match(&model, 0, it));
+    for (size_t i = 0; i < model.count; i += 50) {
+        iter_seek(it, model.at[i].key, model.at[i].tag);
+        CHECK(entries_match(&model, i, it));
+    }
+    iter_free(it);
+    entries_deinit(&model);
+    end();
+}
+
+static void an_iterator_sees_later_puts(void)
+{
+    begin();
+    put("a", 1, "1");
+    struct iter *it = memtable_iter(table, &mem.mem);
+    iter_first(it);
+    put("b", 2, "2");
+    iter_next(it);
+    REQUIRE(it->valid);
+    CHECK_SLICE(it->key, slice_text("b"));
+    iter_next(it);
+    CHECK(!it->valid);
+    CHECK_INT(it->err, ERR_OK);
+    iter_free(it);
+    end();
+}
+
+/* The k-th allocation fails, for every k: a clean answer, and a table as before. */
+static void without_memory_nothing_is_lost(void)
+{
+    for (long k = 1; k < 40; k++) {
+        mem_counting_init(&mem, mem_libc());
+        mem.fail_at = k;
+        table = memtable_new(&mem.mem, 64, 7);
+        if (!table) {
+            CHECK_INT(k, 1);
+            continue;
+        }
+        bool there[30] = {false};
+        for (uint64_t i = 0; i < 30; i++) {
+            uint8_t key = (uint8_t)(i * 11 % 30);
+            enum err e = memtable_put(table, slice_of(&key, 1), tag_of(i + 1, ENTRY_PUT),
+                                      slice_text("some value"));
+            CHECK(e == ERR_OK || e == ERR_NOMEM);
+            there[key] = e == ERR_OK;
+        }
+        for (uint8_t key = 0; key < 30; key++) {
+            uint64_t tag;
+            slice value;
+            CHECK(memtable_get(table, slice_of(&key, 1), SEQNO_MAX, &tag, &value) ==
+                  there[key]);
+        }
+        struct iter *it = memtable_iter(table, &mem.mem);
+        iter_free(it);
+        end();
+    }
+}
+
+CU_TestInfo engine_memtable_tests[] = {
+    {"a_new_memtable_is_one_small_allocation", a_new_memtable_is_one_small_allocation},
+    {"a_read_sees_the_newest_version_up_to_its_number",
+     a_read_sees_the_newest_version_up_to_its_number},
+    {"a_tombstone_is_knowledge", a_tombstone_is_knowledge},
+    {"removing_brings_the_older_version_back", removing_brings_the_older_version_back},
+    {"empty_and_longest_keys_are_keys", empty_and_longest_keys_are_keys},
+    {"a_megabyte_of_value_comes_back", a_megabyte_of_value_comes_back},
+    {"iterating_gives_all_versions_in_order", iterating_gives_all_versions_in_order},
+    {"an_iterator_sees_later_puts", an_iterator_sees_later_puts},
+    {"without_memory_nothing_is_lost", without_memory_nothing_is_lost},
+    CU_TEST_INFO_NULL,
+};
