@@ -4,20 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault/points.h"
+
 /* ---- the C library's ---- */
 
 static void *libc_alloc(struct mem *m, size_t n)
 {
     (void)m;
     assert(n > 0);
-    return malloc(n);
+    return fault_at_alloc() ? NULL : malloc(n);
 }
 
 static void *libc_resize(struct mem *m, void *old, size_t n)
 {
     (void)m;
     assert(n > 0);
-    return realloc(old, n);
+    return fault_at_alloc() ? NULL : realloc(old, n);
 }
 
 static void libc_free(struct mem *m, void *block)

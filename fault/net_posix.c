@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fault/points.h"
+
 union address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -81,6 +83,8 @@ static int posix_listen(struct net *net, const char *address, uint16_t port, int
                         uint16_t *bound)
 {
     (void)net;
+    struct fault f = fault_at_net(NET_LISTEN);
+    if (fault_answers(f)) return -f.error;
     union address a;
     int length = address_parse(address, port, &a);
     if (length < 0) return length;
@@ -98,6 +102,8 @@ static int posix_listen(struct net *net, const char *address, uint16_t port, int
 static int posix_accept(struct net *net, int listener, char peer[NET_ADDRESS_MAX])
 {
     (void)net;
+    struct fault f = fault_at_net(NET_ACCEPT);
+    if (fault_answers(f)) return -f.error;
     union address a;
     socklen_t n = sizeof a;
     int fd = accept4(listener, &a.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -114,14 +120,18 @@ static ptrdiff_t posix_recv(struct net *net, int handle, void *buf, size_t n)
 {
     (void)net;
     assert(n > 0); /* else 0 would not mean that the peer has closed */
-    ssize_t rc = recv(handle, buf, n, 0);
+    struct fault f = fault_at_net(NET_RECV);
+    if (fault_answers(f)) return -f.error;
+    ssize_t rc = recv(handle, buf, fault_part(f, n), 0);
     return rc < 0 ? -errno : rc;
 }
 
 static ptrdiff_t posix_send(struct net *net, int handle, const void *buf, size_t n)
 {
     (void)net;
-    ssize_t rc = send(handle, buf, n, MSG_NOSIGNAL);
+    struct fault f = fault_at_net(NET_SEND);
+    if (fault_answers(f)) return -f.error;
+    ssize_t rc = send(handle, buf, fault_part(f, n), MSG_NOSIGNAL);
     return rc < 0 ? -errno : rc;
 }
 
@@ -134,6 +144,8 @@ static void posix_close(struct net *net, int handle)
 static int posix_poll(struct net *net, struct pollfd *fds, size_t n, int timeout_ms)
 {
     (void)net;
+    struct fault f = fault_at_net(NET_POLL);
+    if (fault_answers(f)) return -f.error;
     int rc = poll(fds, (nfds_t)n, timeout_ms);
     return rc < 0 ? -errno : rc;
 }

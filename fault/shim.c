@@ -344,14 +344,21 @@ int disk_truncate(struct disk_file *file, uint64_t size, enum site site)
     return e;
 }
 
+static int allocate_once(struct fault f, struct disk_file *file, uint64_t size,
+                         enum site site)
+{
+    bool part = f.effect == FAULT_PART;
+    int e = file->disk->ops->allocate(file, part ? size / 2 : size, site);
+    return part && !e ? -f.error : fault_then(f, e);
+}
+
 int disk_allocate(struct disk_file *file, uint64_t size, enum site site)
 {
     assert(site_call(site) == CALL_ALLOCATE);
     int e, times = 0;
     do {
         struct fault f = fault_at_site(CALL_ALLOCATE, site);
-        e = fault_answers(f) ? -f.error
-                             : fault_then(f, file->disk->ops->allocate(file, size, site));
+        e = fault_answers(f) ? -f.error : allocate_once(f, file, size, site);
     } while (interrupted(e, &times));
     return e;
 }
