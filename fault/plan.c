@@ -1,9 +1,10 @@
 /* Plans behind libfiu's external callback.
  *
- * Every pattern is enabled once (libfiu leaks the name when one is enabled again), with the same callback; which plan a question concerns
- * is decided here, by the point and site of the question, not by the name that libfiu
- * passes (the pattern) nor by its precedence among patterns. The callback must not call
- * libfiu: it would wait for a lock that its caller holds. */
+ * Every pattern is enabled once (libfiu leaks the name of one that is enabled again),
+ * with the same callback. Which plan a question concerns is decided here, by the point
+ * and site of the question, not by the name that libfiu passes (the pattern) nor by its
+ * precedence among patterns. The callback must not call libfiu: it would wait for a lock
+ * that its caller holds. */
 #include "fault/plan.h"
 
 #include <errno.h>
