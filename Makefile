@@ -170,4 +170,25 @@ tsan: ## the suites with threads under ThreadSanitizer
 
 .PHONY: test ci-steps unit runner-check clang-check tidy lint asan tsan
 
+# ---- the floor ----
+
+TEST_STEPS += symbols
+CI_STEPS   += bench-points
+
+symbols: ## no file call outside the shim, no trace of fault points, by the objects' symbols
+	@$(MAKE) $(SUB) VARIANT=release WERROR=-Werror floor-objects
+	tests/symbols.sh build/release $(CFLAGS_COMMON) $(CFLAGS_release)
+
+floor-objects: $(call obj,$(FAULT_SRC) $(ENGINE_SRC) $(SERVER_SRC) $(wildcard server/main.c))
+
+$(BUILD)/bench_points: $(BUILD)/tests/bench/bench_points.o $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+bench-points: ## nanoseconds that a disabled fault point costs (limit 2)
+	@$(MAKE) $(SUB) VARIANT=fiu WERROR=-Werror build/fiu/bench_points
+	timeout 120 build/fiu/bench_points
+
+.PHONY: symbols floor-objects bench-points
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
