@@ -48,13 +48,13 @@
     X(SITE_CURRENT_WRITE, "current/write", KIND_CURRENT, CALL_WRITE)                     \
     X(SITE_DIR_MKDIR, "dir/mkdir", KIND_DIR, CALL_MKDIR)                                 \
     X(SITE_DIR_PARENTSYNC, "dir/parentsync", KIND_DIR, CALL_SYNC)                        \
-    X(SITE_DIR_RECOVERSYNC, "dir/recoversync", KIND_DIR, CALL_SYNC)                      \
     X(SITE_LOCK_CREATE, "lock/create", KIND_LOCK, CALL_LOCK)                             \
     X(SITE_MANIFEST_CREATE, "manifest/create", KIND_MANIFEST, CALL_OPEN)                 \
     X(SITE_MANIFEST_CUT, "manifest/cut", KIND_MANIFEST, CALL_WRITE)                      \
-    X(SITE_MANIFEST_CUTSYNC, "manifest/cutsync", KIND_MANIFEST, CALL_SYNC)               \
     X(SITE_MANIFEST_DIRSYNC, "manifest/dirsync", KIND_MANIFEST, CALL_SYNC)               \
+    X(SITE_MANIFEST_MARK, "manifest/mark", KIND_MANIFEST, CALL_WRITE)                    \
     X(SITE_MANIFEST_SETTLE, "manifest/settle", KIND_MANIFEST, CALL_WRITE)                \
+    X(SITE_MANIFEST_SETTLESYNC, "manifest/settlesync", KIND_MANIFEST, CALL_SYNC)         \
     X(SITE_MANIFEST_SYNC, "manifest/sync", KIND_MANIFEST, CALL_SYNC)                     \
     X(SITE_MANIFEST_UNLINK, "manifest/unlink", KIND_MANIFEST, CALL_UNLINK)               \
     X(SITE_MANIFEST_WRITE, "manifest/write", KIND_MANIFEST, CALL_WRITE)                  \
@@ -84,7 +84,7 @@
     X(SITE_WAL_MARK, "wal/mark", KIND_WAL, CALL_WRITE)                                   \
     X(SITE_WAL_RECYCLE, "wal/recycle", KIND_WAL, CALL_RENAME)                            \
     X(SITE_WAL_SETTLE, "wal/settle", KIND_WAL, CALL_WRITE)                               \
-    X(SITE_WAL_SWITCHSYNC, "wal/switchsync", KIND_WAL, CALL_SYNC)                        \
+    X(SITE_WAL_SETTLESYNC, "wal/settlesync", KIND_WAL, CALL_SYNC)                        \
     X(SITE_WAL_SYNC, "wal/sync", KIND_WAL, CALL_SYNC)                                    \
     X(SITE_WAL_UNLINK, "wal/unlink", KIND_WAL, CALL_UNLINK)                              \
     X(SITE_WAL_WRITE, "wal/write", KIND_WAL, CALL_WRITE)

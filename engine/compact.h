@@ -1,0 +1,57 @@
+/* compact.h - a compaction: which tables, and the job that merges them.
+ *
+ * Flow:    db_work > compact_pick > [trivial move | compact_run] > edit
+ * Owns:    the version it works on (a reference) and its outputs, until taken.
+ * Errors:  as for flush.h.
+ * Threads: compact_run runs anywhere; compact_pick belongs to the owner.
+ * Crash:   when compact_run returned ERR_OK its tables and names are durable.
+ * Tests:   tests/engine/compact_pick_test.c, tests/engine/compact_run_test.c
+ */
+#ifndef ENGINE_COMPACT_H
+#define ENGINE_COMPACT_H
+
+#include "engine/version.h"
+
+struct compaction {
+    /* what to do */
+    struct version *version; /* the caller's reference */
+    unsigned level;          /* inputs come from here and from level + 1 */
+    struct table **inputs[2];
+    size_t input_count[2];
+    bool trivial; /* the only input merely moves down */
+
+    /* for compact_run */
+    struct mem *mem;
+    struct disk_dir *dir;
+    const struct options *options;
+    struct cache *cache; /* handed to sst_open, not used */
+    seqno floors[FLOORS];
+    seqno oldest_snapshot;
+    uint64_t first_number; /* outputs are numbered from here ... */
+    size_t output_max;     /* ... and there is room for so many */
+
+    /* outputs */
+    enum err err;
+    struct err_detail why;
+    struct table **outputs;
+    size_t output_count;
+};
+
+/* ---- compact_pick.c: pure ---- */
+
+/* How urgent a level is: 1 and more needs compaction. */
+double compact_score(const struct version *v, const struct options *o, unsigned level);
+/* Picks the most urgent work, or with `all` whatever is left above the last level that
+ * holds data. False: nothing to do. The inputs are allocated from mem; no reference is
+ * taken. ERR_NOMEM comes back as nothing to do. */
+bool compact_pick(struct version *v, const struct options *o, const slice *pointer_keys,
+                  bool all, struct mem *mem, struct compaction *out);
+void compact_deinit(struct compaction *c);
+/* How many outputs the inputs can become at most. */
+size_t compact_output_max(const struct compaction *c, const struct options *o);
+
+/* ---- compact_run.c ---- */
+
+void compact_run(struct compaction *c);
+
+#endif

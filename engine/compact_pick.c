@@ -1,0 +1,116 @@
+/* What to compact next. Level 0 is measured in tables, for every read looks into each of
+ * them; the others in bytes against targets that grow by level_ratio. Within a level the
+ * picks go round through the key space, so that no range is left behind (LevelDB's
+ * scheme, db/version_set.cc). */
+#include "engine/compact.h"
+
+#include <assert.h>
+
+static double target_bytes(const struct options *o, unsigned level)
+{
+    double target = (double)o->level1_bytes;
+    for (unsigned l = 1; l < level; l++) target *= o->level_ratio;
+    return target;
+}
+
+double compact_score(const struct version *v, const struct options *o, unsigned level)
+{
+    if (level == 0) return (double)v->levels[0].count / o->level0_tables;
+    return (double)v->levels[level].bytes / target_bytes(o, level);
+}
+
+/* With `all`: the first level that holds data above another level that does, or a level
+ * 0 of several tables. */
+static int pick_level(const struct version *v, const struct options *o, bool all)
+{
+    int best = -1, deepest = -1;
+    double best_score = 0;
+    for (int l = 0; l < LEVELS_MAX; l++)
+        if (v->levels[l].count > 0) deepest = l;
+    for (int l = 0; l + 1 < LEVELS_MAX; l++) {
+        double score = compact_score(v, o, (unsigned)l);
+        if (best < 0 ? score >= 1.0 : score > best_score) {
+            best = l;
+            best_score = score;
+        }
+    }
+    if (best >= 0 || !all) return best;
+    for (int l = 0; l + 1 < LEVELS_MAX; l++)
+        if (v->levels[l].count > 0 && (l < deepest || l == 0)) return l;
+    return -1;
+}
+
+static struct table **copy_tables(struct mem *mem, struct table *const *from, size_t n)
+{
+    struct table **copy = mem_alloc(mem, (n ? n : 1) * sizeof *copy);
+    for (size_t i = 0; copy && i < n; i++) copy[i] = from[i];
+    return copy;
+}
+
+static void bounds(const struct compaction *c, slice *smallest, slice *largest)
+{
+    struct table *const *t = c->inputs[0];
+    *smallest = t[0]->meta.smallest;
+    *largest = t[0]->meta.largest;
+    for (size_t i = 1; i < c->input_count[0]; i++) {
+        if (slice_compare(t[i]->meta.smallest, *smallest) < 0)
+            *smallest = t[i]->meta.smallest;
+        if (slice_compare(t[i]->meta.largest, *largest) > 0)
+            *largest = t[i]->meta.largest;
+    }
+}
+
+bool compact_pick(struct version *v, const struct options *o, const slice *pointer_keys,
+                  bool all, struct mem *mem, struct compaction *out)
+{
+    int picked = pick_level(v, o, all);
+    if (picked < 0) return false;
+    unsigned l = (unsigned)picked;
+    const struct level *level = &v->levels[l];
+    struct compaction c = {.version = v, .level = l, .mem = mem};
+    if (l == 0) {
+        c.input_count[0] = level->count;
+        c.inputs[0] = copy_tables(mem, level->tables, level->count);
+    } else {
+        size_t at = 0;
+        if (pointer_keys[l].data) at = level_find(level, pointer_keys[l]);
+        /* The pointer is the largest key that was compacted last: go on behind it. */
+        if (pointer_keys[l].data && at < level->count &&
+            slice_compare(level->tables[at]->meta.largest, pointer_keys[l]) == 0)
+            at++;
+        if (at >= level->count) at = 0;
+        c.input_count[0] = 1;
+        c.inputs[0] = copy_tables(mem, &level->tables[at], 1);
+    }
+    if (!c.inputs[0]) return false;
+    slice smallest, largest;
+    bounds(&c, &smallest, &largest);
+    size_t first;
+    c.input_count[1] = level_overlap(&v->levels[l + 1], smallest, largest, &first);
+    c.inputs[1] = copy_tables(mem, v->levels[l + 1].tables + first, c.input_count[1]);
+    if (!c.inputs[1]) {
+        compact_deinit(&c);
+        return false;
+    }
+    c.trivial = c.input_count[0] == 1 && c.input_count[1] == 0;
+    *out = c;
+    return true;
+}
+
+void compact_deinit(struct compaction *c)
+{
+    mem_free(c->mem, c->inputs[0]);
+    mem_free(c->mem, c->inputs[1]);
+    mem_free(c->mem, c->outputs);
+    c->inputs[0] = c->inputs[1] = c->outputs = NULL;
+}
+
+size_t compact_output_max(const struct compaction *c, const struct options *o)
+{
+    uint64_t bytes = 0;
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < c->input_count[side]; i++)
+            bytes += c->inputs[side][i]->meta.size;
+    /* Outputs reach table_bytes before they are cut, and merging adds little. */
+    return (size_t)(bytes / o->table_bytes) * 2 + 2;
+}

@@ -1,0 +1,607 @@
+/* The store from its owner's side: open, close, write, read.
+ *
+ * The life of a write is db_group_begin (room), db_batch_commit (check, number, apply)
+ * and db_group_commit (log, sync, settle). Inside a group changes are applied before they
+ * are logged, so that the commands of a loop turn see one another; nobody outside hears
+ * of them before db_group_commit returned, and if it fails they are undone. */
+#include "engine/db_state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "engine/coding.h"
+#include "engine/filename.h"
+#include "engine/recover.h"
+
+#define EVERYSEC_US  1000000
+#define IDLE_MARK_US 1000000
+
+void db_log(struct db *db, enum log_level level, const char *format, ...)
+{
+    if (!db->env.log) return;
+    char line[ERR_DETAIL_BYTES + 64];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    db->env.log(db->env.log_arg, level, line);
+}
+
+void db_refuse(struct db *db, const struct err_detail *why)
+{
+    if (db->refused.code != ERR_OK) return;
+    db->refused = *why;
+    db_log(db, LOG_WARNING, "writes are refused until restart: %s", why->text);
+}
+
+/* ---- creating ---- */
+
+/* What a directory without CURRENT holds. */
+struct survey {
+    struct disk_dir *dir;
+    bool strangers, remains;
+    char example[64];
+};
+
+static int survey_name(void *arg, const char *name)
+{
+    struct survey *s = arg;
+    uint64_t number = 0;
+    enum filename_kind kind = filename_parse(name, &number);
+    bool *flag = NULL;
+    if (kind == FILENAME_STRANGER) flag = &s->strangers;
+    /* A creation that was cut leaves manifest 1 and log 2, never a table. */
+    if (kind == FILENAME_SST || (kind == FILENAME_MANIFEST && number != 1) ||
+        (kind == FILENAME_LOG && number != 2))
+        flag = &s->remains;
+    if (!flag || s->strangers || s->remains) return 0;
+    *flag = true;
+    snprintf(s->example, sizeof s->example, "%.60s", name);
+    return 0;
+}
+
+/* Only an empty directory, or one with the remains of a cut creation, becomes a store. */
+static enum err survey_dir(struct disk_dir *dir, const char *name, struct err_detail *why)
+{
+    struct survey s = {.dir = dir};
+    int rc = disk_list(dir, survey_name, &s);
+    if (rc) return err_set(why, err_from_os(rc), rc, "%s: listing it", name);
+    if (s.strangers)
+        return err_set(why, ERR_FOREIGN, 0,
+                       "%s: not a store and not empty (it holds %s); give an empty or "
+                       "new directory",
+                       name, s.example);
+    if (s.remains)
+        return err_set(why, ERR_CORRUPT, 0,
+                       "%s: CURRENT is missing but %s is there; restore CURRENT from a "
+                       "backup",
+                       name, s.example);
+    return ERR_OK;
+}
+
+static enum err create_store(const struct db_env *env, const struct options *options,
+                             struct disk_dir *dir, struct err_detail *why)
+{
+    struct store_state state;
+    store_state_init(&state);
+    state.manifest = 1;
+    state.logs[state.log_count++] = (struct store_log){.number = 2};
+    state.next_file = 3;
+    struct disk_file *log;
+    size_t step = options->write_buffer_bytes;
+    enum err e = wal_create(env->mem, dir, 2, options->log_bytes, step, &log, why);
+    if (e) return e;
+    disk_close(log);
+    struct edit_bytes bytes = {.mem = env->mem};
+    struct wal_writer writer = {.file = NULL};
+    e = edit_bytes_begin(&bytes);
+    if (!e) e = store_state_encode(&state, &bytes);
+    if (e) {
+        err_set(why, e, 0, "creating the manifest");
+    } else {
+        e = manifest_create(dir, 1, bytes.data, bytes.size - WAL_HEADER_BYTES, &writer,
+                            why);
+    }
+    if (writer.file) disk_close(writer.file);
+    mem_free(env->mem, bytes.data);
+    return e;
+}
+
+/* ---- opening ---- */
+
+static enum err open_dir(struct db *db, const char *name, struct err_detail *why)
+{
+    int rc = disk_dir_open(db->env.disk, name, &db->dir);
+    if (rc == -ENOENT && db->options.create_if_missing) {
+        rc = disk_mkdir(db->env.disk, name, SITE_DIR_MKDIR);
+        if (rc == 0 || rc == -EEXIST) rc = disk_dir_open(db->env.disk, name, &db->dir);
+    }
+    if (rc == -ENOENT)
+        return err_set(why, ERR_MISSING, rc, "%s: no such directory", name);
+    return rc ? err_set(why, err_from_os(rc), rc, "%s: cannot open the directory", name)
+              : ERR_OK;
+}
+
+static enum err lock_dir(struct db *db, const char *name, struct err_detail *why)
+{
+    int rc = disk_lock(db->dir, FILENAME_LOCK, SITE_LOCK_CREATE, &db->lock);
+    if (rc == -EWOULDBLOCK)
+        return err_set(why, ERR_LOCKED, 0,
+                       "%s: locked by another process; stop it or give another directory",
+                       name);
+    return rc ? err_set(why, err_from_os(rc), rc, "%s: cannot lock " FILENAME_LOCK, name)
+              : ERR_OK;
+}
+
+static enum err sync_parent(struct db *db, const char *name, struct err_detail *why)
+{
+    struct disk_dir *root;
+    int rc = disk_dir_open(db->env.disk, ".", &root);
+    if (!rc) {
+        rc = disk_dir_sync(root, SITE_DIR_PARENTSYNC);
+        disk_dir_close(root);
+    }
+    return rc ? err_set(why, err_from_os(rc), rc, "%s: sync of its parent", name) : ERR_OK;
+}
+
+/* Finds the store in the directory, or creates it there. Nothing of a stranger is
+ * touched: the lock file, too, is made only after we know whose directory it is. */
+static enum err find_or_create(struct db *db, const char *name, struct err_detail *why)
+{
+    uint64_t manifest;
+    enum err e = manifest_current(db->dir, &manifest, why);
+    if (e == ERR_MISSING) {
+        e = survey_dir(db->dir, name, why);
+        if (!e && !db->options.create_if_missing)
+            e = err_set(why, ERR_MISSING, 0, "%s: holds no store", name);
+    } else if (!e && db->options.error_if_exists) {
+        e = err_set(why, ERR_EXISTS, 0, "%s: holds a store already", name);
+    }
+    if (!e) e = lock_dir(db, name, why);
+    if (e) return e;
+    e = manifest_current(db->dir, &manifest, why);
+    if (e != ERR_MISSING) return e;
+    e = sync_parent(db, name, why);
+    return e ? e : create_store(&db->env, &db->options, db->dir, why);
+}
+
+/* Moves what recovery found into the store. Nothing here can fail but memory. */
+static enum err take_over(struct db *db, struct recovery *r, struct err_detail *why)
+{
+    struct version_change *changes = NULL;
+    if (r->state.table_count > 0) {
+        changes = mem_alloc(db->env.mem, r->state.table_count * sizeof *changes);
+        if (!changes) return err_set(why, ERR_NOMEM, 0, "table list");
+    }
+    for (size_t i = 0; i < r->state.table_count; i++)
+        changes[i] = (struct version_change){r->state.tables[i].level, r->tables[i]};
+    enum err e = version_new(db->env.mem, changes, r->state.table_count,
+                             work_retire_table, db, &db->version);
+    mem_free(db->env.mem, changes);
+    if (e) return err_set(why, e, 0, "version");
+    for (size_t i = 0; i < r->state.table_count; i++) {
+        table_unref(db->version, r->tables[i]);
+        r->tables[i] = NULL;
+    }
+    for (size_t i = 0; i < r->state.log_count; i++) {
+        struct recovered_log *log = &r->logs[i];
+        if (i < r->last && log->memlog)
+            db->immutables[db->immutable_count++] = log->memlog;
+        else if (i == r->last)
+            db->active = log->memlog;
+        else
+            db->spares[db->spare_count++] =
+                (struct spare_log){log->number, log->size, log->file};
+        log->memlog = NULL;
+        log->file = NULL;
+    }
+    db->manifest = (struct wal_writer){0};
+    wal_writer_init(&db->manifest, r->manifest.file, &manifest_sites, r->manifest.number,
+                    r->manifest.end, r->manifest_chain,
+                    (struct wal_position){r->manifest.number, r->manifest.end});
+    db->manifest.marked = true;
+    r->manifest.file = NULL;
+    db->next_file = r->state.next_file;
+    db->books = r->books;
+    db->last_seq = db->settled_seq = r->last_seq;
+    db->stats.recovered_records = r->records;
+    db->stats.recovered_cut_bytes = r->cut_bytes;
+    db->state = r->state;
+    store_state_init(&r->state);
+    return ERR_OK;
+}
+
+static enum err open_store(struct db *db, const char *name, struct err_detail *why)
+{
+    enum err e = open_dir(db, name, why);
+    if (!e) e = find_or_create(db, name, why);
+    if (!e && db->options.cache_bytes > 0) {
+        db->cache = cache_new(db->env.mem, db->options.cache_bytes);
+        if (!db->cache) e = err_set(why, ERR_NOMEM, 0, "block cache");
+    }
+    if (e) return e;
+    struct recovery r;
+    e = recover_read(&r, &db->env, &db->options, db->dir, db->cache, why);
+    if (e) return e;
+    e = recover_settle(&r, why);
+    if (!e) e = take_over(db, &r, why);
+    recover_deinit(&r);
+    return e;
+}
+
+static void free_db(struct db *db)
+{
+    struct mem *mem = db->env.mem;
+    if (db->pinned_sst) sst_pin_release(db->pinned_sst, &db->pin);
+    work_deinit(db);
+    if (db->active) memlog_unref(db->active);
+    for (size_t i = 0; i < db->immutable_count; i++) memlog_unref(db->immutables[i]);
+    for (size_t i = 0; i < db->spare_count; i++) disk_close(db->spares[i].file);
+    if (db->version) version_unref(db->version);
+    store_state_deinit(&db->state, mem);
+    if (db->manifest.file) disk_close(db->manifest.file);
+    if (db->cache) cache_free(db->cache);
+    if (db->lock) disk_close(db->lock);
+    if (db->dir) disk_dir_close(db->dir);
+    batch_deinit(&db->group);
+    mem_free(mem, db);
+}
+
+enum err db_open(const struct db_env *env, const char *dir, const struct options *options,
+                 struct db **out, struct err_detail *why)
+{
+    enum err e = options_check(options, why);
+    if (e) return e;
+    struct db *db = mem_zalloc(env->mem, sizeof *db);
+    if (!db) return err_set(why, ERR_NOMEM, 0, "opening the store");
+    db->env = *env;
+    db->options = *options;
+    if (db->options.log_bytes == 0) db->options.log_bytes = options->memtable_bytes;
+    batch_init(&db->group, env->mem, WAL_HEADER_BYTES);
+    e = open_store(db, dir, why);
+    if (e) {
+        free_db(db);
+        return e;
+    }
+    db->synced_us = db->written_us = clock_mono_us(env->clock);
+    *out = db;
+    return ERR_OK;
+}
+
+enum err db_close(struct db *db)
+{
+    assert(!db->in_group);
+    struct err_detail why = {.code = ERR_OK};
+    enum err e = ERR_OK;
+    work_finish(db);
+    if (db->refused.code == ERR_OK) {
+        e = db_sync_logs(db, &why);
+        if (!e) e = wal_mark(&db->active->log, db->last_seq + 1, &why);
+        if (e) db_log(db, LOG_WARNING, "closing: %s", why.text);
+    }
+    free_db(db);
+    return e;
+}
+
+/* ---- writing ---- */
+
+enum err db_sync_logs(struct db *db, struct err_detail *why)
+{
+    struct wal_position watermark = {0, 0};
+    for (size_t i = 0; i <= db->immutable_count; i++) {
+        struct memlog *m = i < db->immutable_count ? db->immutables[i] : db->active;
+        if (wal_position_compare(m->log.watermark, watermark) < 0)
+            m->log.watermark = watermark;
+        if (m->log.synced < m->log.offset) {
+            int64_t start = clock_mono_us(db->env.clock);
+            enum err e = wal_sync(&m->log, why);
+            if (e) return e;
+            db->stats.syncs++;
+            db->stats.sync_us += (uint64_t)(clock_mono_us(db->env.clock) - start);
+        }
+        watermark = m->log.watermark;
+    }
+    return ERR_OK;
+}
+
+enum err db_group_begin(struct db *db)
+{
+    assert(!db->in_group);
+    if (db->refused.code != ERR_OK) return ERR_WRITES_REFUSED;
+    enum err e = work_make_room(db);
+    if (e) return e;
+    batch_clear(&db->group);
+    db->group_books = db->books;
+    db->in_group = true;
+    return ERR_OK;
+}
+
+static void undo_group(struct db *db)
+{
+    memlog_undo(db->active, batch_bytes(&db->group), db->settled_seq + 1,
+                db->group.count);
+    db->books = db->group_books;
+    /* last_seq stays: undone numbers are never used again. */
+    db->settled_seq = db->last_seq;
+}
+
+enum err db_group_commit(struct db *db)
+{
+    assert(db->in_group && !db->in_batch);
+    db->in_group = false;
+    if (db->group.count == 0) return ERR_OK;
+    struct err_detail why;
+    struct wal_writer *log = &db->active->log;
+    enum err e = wal_append(log, db->group.data, db->group.size, db->settled_seq + 1,
+                            &why);
+    if (!e && db->options.sync == SYNC_ALWAYS) e = db_sync_logs(db, &why);
+    if (e) {
+        undo_group(db);
+        db_refuse(db, &why);
+        return ERR_WRITES_REFUSED;
+    }
+    db->settled_seq = db->last_seq;
+    db->written_us = clock_mono_us(db->env.clock);
+    db->stats.user_bytes_written += db->group.size;
+    db->stats.log_bytes_written += db->group.size + WAL_HEADER_BYTES;
+    return ERR_OK;
+}
+
+bool db_in_group(const struct db *db)
+{
+    return db->in_group;
+}
+
+size_t db_group_bytes(const struct db *db)
+{
+    return db->in_group ? db->group.size : 0;
+}
+
+struct batch *db_batch_begin(struct db *db)
+{
+    assert(db->in_group && !db->in_batch);
+    db->in_batch = true;
+    db->batch_size = db->group.size;
+    db->batch_count = db->group.count;
+    return &db->group;
+}
+
+void db_batch_abort(struct db *db)
+{
+    assert(db->in_batch);
+    db->in_batch = false;
+    batch_truncate(&db->group, db->batch_size, db->batch_count);
+}
+
+/* The books as they were after the batches that are still in the group. */
+static void rebuild_books(struct db *db)
+{
+    db->books = db->group_books;
+    struct batch_entry entry;
+    slice in = batch_bytes(&db->group);
+    for (seqno seq = db->settled_seq + 1; batch_next(&in, &entry) == ERR_OK; seq++)
+        books_apply(&db->books, &entry, seq);
+}
+
+enum err db_batch_commit(struct db *db)
+{
+    assert(db->in_batch);
+    slice all = batch_bytes(&db->group);
+    slice added = slice_of(all.data + db->batch_size, all.size - db->batch_size);
+    uint32_t count = 0;
+    enum err e = all.size > BATCH_BYTES_MAX ? ERR_TOO_LARGE
+                                            : memlog_apply(db->active, added,
+                                                           db->last_seq + 1, &db->books,
+                                                           &count);
+    if (e) {
+        db_batch_abort(db);
+        rebuild_books(db);
+        return e;
+    }
+    db->in_batch = false;
+    db->last_seq += count;
+    return ERR_OK;
+}
+
+/* Runs one change as a batch: in the open group, or in a group of its own. */
+static enum err write_one(struct db *db, const struct batch *batch, slice key,
+                          const slice *value)
+{
+    bool own = !db->in_group;
+    enum err e = own ? db_group_begin(db) : ERR_OK;
+    if (e) return e;
+    struct batch *to = db_batch_begin(db);
+    if (batch)
+        e = batch_append(to, batch);
+    else if (value)
+        e = batch_put(to, key, *value);
+    else
+        e = batch_delete(to, key);
+    if (e)
+        db_batch_abort(db);
+    else
+        e = db_batch_commit(db);
+    if (!own) return e;
+    enum err committed = db_group_commit(db);
+    return e ? e : committed;
+}
+
+enum err db_write(struct db *db, const struct batch *batch)
+{
+    return write_one(db, batch, slice_of(NULL, 0), NULL);
+}
+
+enum err db_put(struct db *db, slice key, slice value)
+{
+    return write_one(db, NULL, key, &value);
+}
+
+enum err db_delete(struct db *db, slice key)
+{
+    return write_one(db, NULL, key, NULL);
+}
+
+seqno db_last_seq(const struct db *db)
+{
+    return db->last_seq;
+}
+
+seqno db_settled_seq(const struct db *db)
+{
+    return db->settled_seq;
+}
+
+void db_set_sync(struct db *db, enum sync_policy policy)
+{
+    db->options.sync = policy;
+}
+
+const struct err_detail *db_write_error(const struct db *db)
+{
+    return &db->refused;
+}
+
+/* ---- reading ---- */
+
+/* Looks through everything that may hold the key, newest first. */
+static enum err find(struct db *db, slice key, uint64_t *tag, slice *value,
+                     struct err_detail *why)
+{
+    if (memtable_get(db->active->table, key, SEQNO_MAX, tag, value)) return ERR_OK;
+    for (size_t i = db->immutable_count; i > 0; i--)
+        if (memtable_get(db->immutables[i - 1]->table, key, SEQNO_MAX, tag, value))
+            return ERR_OK;
+    for (unsigned l = 0; l < LEVELS_MAX; l++) {
+        const struct level *level = &db->version->levels[l];
+        size_t i = l == 0 ? 0 : level_find(level, key);
+        size_t end = l == 0 || i >= level->count ? level->count : i + 1;
+        for (; i < end; i++) {
+            struct table *t = level->tables[i];
+            if (slice_compare(key, t->meta.smallest) < 0 ||
+                slice_compare(key, t->meta.largest) > 0)
+                continue;
+            bool found = false;
+            enum err e = sst_get(t->sst, key, SEQNO_MAX, &found, tag, value, &db->pin,
+                                 why);
+            db->pinned_sst = t->sst;
+            if (e || found) return e;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
+/* Nothing of the last read is needed any more. */
+static void unpin(struct db *db)
+{
+    if (!db->pinned_sst) return;
+    sst_pin_release(db->pinned_sst, &db->pin);
+    db->pinned_sst = NULL;
+}
+
+enum err db_get(struct db *db, slice key, slice *value, struct err_detail *why)
+{
+    uint64_t tag = 0;
+    unpin(db);
+    slice found;
+    enum err e = find(db, key, &tag, &found, why);
+    if (e) return e;
+    bool sunk = key.size > 0 && tag_seq(tag) <= db->books.floors[key.data[0]];
+    if (sunk || tag_kind(tag) == ENTRY_DELETE) return ERR_NOT_FOUND;
+    *value = found;
+    return ERR_OK;
+}
+
+enum err db_exists(struct db *db, slice key, bool *exists, struct err_detail *why)
+{
+    slice value;
+    enum err e = db_get(db, key, &value, why);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) return e;
+    *exists = e == ERR_OK;
+    return ERR_OK;
+}
+
+uint64_t db_register(const struct db *db, unsigned reg)
+{
+    assert(reg < REGISTERS);
+    return db->books.registers[reg];
+}
+
+/* ---- time ---- */
+
+void db_step(struct db *db)
+{
+    assert(!db->in_group);
+    unpin(db);
+    work_step(db);
+    if (db->refused.code != ERR_OK) return;
+    struct err_detail why;
+    enum err e = ERR_OK;
+    int64_t now = clock_mono_us(db->env.clock);
+    struct wal_writer *log = &db->active->log;
+    if (db->options.sync == SYNC_EVERYSEC && now - db->synced_us >= EVERYSEC_US) {
+        e = db_sync_logs(db, &why);
+        db->synced_us = now;
+    }
+    /* An idle store says how far it is durable, so that later damage is told from a torn
+     * tail. */
+    if (!e && !log->marked && log->offset > 0 && log->synced == log->offset &&
+        now - db->written_us >= IDLE_MARK_US)
+        e = wal_mark(log, db->last_seq + 1, &why);
+    if (e) db_refuse(db, &why);
+}
+
+static bool unsynced(const struct db *db)
+{
+    for (size_t i = 0; i < db->immutable_count; i++)
+        if (db->immutables[i]->log.synced < db->immutables[i]->log.offset) return true;
+    return db->active->log.synced < db->active->log.offset;
+}
+
+int db_step_timeout_ms(const struct db *db)
+{
+    if (db->refused.code != ERR_OK) return -1;
+    bool sync_due = unsynced(db);
+    if (sync_due && db->options.sync != SYNC_EVERYSEC) return -1;
+    const struct wal_writer *log = &db->active->log;
+    if (!sync_due && (log->marked || log->offset == 0)) return -1;
+    int64_t due = sync_due ? db->synced_us + EVERYSEC_US : db->written_us + IDLE_MARK_US;
+    int64_t left = due - clock_mono_us(db->env.clock);
+    return left <= 0 ? 0 : (int)(left / 1000) + 1;
+}
+
+int db_poll_fd(const struct db *db)
+{
+    return sched_poll_fd(db->env.sched);
+}
+
+/* ---- looking inside ---- */
+
+void db_stats_get(const struct db *db, struct db_stats *out)
+{
+    *out = db->stats;
+    for (int l = 0; l < LEVELS_MAX; l++) {
+        const struct level *level = &db->version->levels[l];
+        out->level[l].files = level->count;
+        out->level[l].bytes = level->bytes;
+        out->level[l].entries = 0;
+        for (size_t i = 0; i < level->count; i++) {
+            out->level[l].entries += level->tables[i]->meta.entries;
+            out->table_memory += sst_memory(level->tables[i]->sst);
+        }
+    }
+    out->memtable_bytes = memtable_bytes(db->active->table);
+    for (size_t i = 0; i < db->immutable_count; i++)
+        out->memtable_bytes += memtable_bytes(db->immutables[i]->table);
+    out->immutables = db->immutable_count;
+    out->log_bytes = db->active->log.offset;
+    if (db->cache) {
+        struct cache_stats c;
+        cache_stats_get(db->cache, &c);
+        out->cache_hits = c.hits;
+        out->cache_misses = c.misses;
+        out->cache_bytes = c.bytes;
+    }
+}

@@ -1,0 +1,100 @@
+/* db_state.h - what an open store holds; shared by the files that make up db.h.
+ *
+ * Flow:    db.c (open, write, read), db_iter.c, db_work.c (background) > this
+ * Threads: all of it belongs to the owner thread. A job gets what it needs in its own
+ *          struct and never sees this one.
+ */
+#ifndef ENGINE_DB_STATE_H
+#define ENGINE_DB_STATE_H
+
+#include "engine/cache.h"
+#include "engine/db.h"
+#include "engine/memlog.h"
+#include "engine/version.h"
+
+struct work;
+
+/* A log that is ready for use: durable under its name, reserved by a durable edit. */
+struct spare_log {
+    uint64_t number;
+    uint64_t size;
+    struct disk_file *file;
+};
+
+/* A log that no state names any more: to be recycled or deleted. */
+struct freed_log {
+    uint64_t number;
+    uint64_t size;
+    struct disk_file *file;
+};
+
+#define SPARES_MAX STORE_LOGS_MAX
+#define FREED_MAX  2
+
+struct db {
+    struct db_env env;
+    struct options options;
+    struct disk_dir *dir;
+    struct disk_file *lock;
+    struct cache *cache; /* NULL when off */
+
+    /* writing */
+    struct memlog *active;
+    struct memlog *immutables[STORE_LOGS_MAX]; /* oldest first */
+    size_t immutable_count;
+    struct batch group; /* payload of the open group's record */
+    bool in_group;
+    size_t batch_size; /* of the group when the open batch began */
+    uint32_t batch_count;
+    bool in_batch;
+    seqno last_seq;    /* of the newest change */
+    seqno settled_seq; /* of the newest committed one */
+    struct books books;
+    struct books group_books; /* as they were when the group began */
+    struct err_detail refused; /* code ERR_OK while writes are accepted */
+    int64_t synced_us;         /* when everysec last synced */
+    int64_t written_us;        /* when the log was last written */
+
+    /* files */
+    struct store_state state; /* the manifest's, the edit in flight included */
+    struct version *version;
+    struct wal_writer manifest;
+    uint64_t next_file;
+    struct spare_log spares[SPARES_MAX]; /* in the order of use */
+    size_t spare_count;
+    struct freed_log freed[FREED_MAX];
+    size_t freed_count;
+
+    /* background */
+    bool closing;
+    bool compact_all; /* a manual compaction goes on */
+    unsigned in_flight;
+    bool flushing, compacting, preparing, editing, cleaning;
+    struct work *edits; /* finished, waiting for the manifest; oldest first */
+    struct garbage *garbage;
+
+    /* reading */
+    struct sst *pinned_sst; /* what the last db_get's value points into */
+    struct sst_pin pin;
+
+    struct db_stats stats;
+};
+
+/* db_work.c */
+void work_step(struct db *db);
+/* Runs background work until there is room for a group, or refuses. */
+enum err work_make_room(struct db *db);
+/* Waits for jobs in flight and installs them; starts no new flush or compaction. */
+void work_finish(struct db *db);
+/* Frees what work still holds; deletes files that nobody names. */
+void work_deinit(struct db *db);
+void work_retire_table(void *db, struct table *table);
+
+/* db.c: from now on writes answer ERR_WRITES_REFUSED and say why. */
+void db_refuse(struct db *db, const struct err_detail *why);
+/* Syncs all logs that hold unsynced records, oldest first. */
+enum err db_sync_logs(struct db *db, struct err_detail *why);
+void db_log(struct db *db, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

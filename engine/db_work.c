@@ -1,0 +1,703 @@
+/* Background work: starting jobs, and installing what they bring back.
+ *
+ *   flush | compact | prepare a log  --done-->  edit queue  --manifest job-->  install
+ *                                                                      garbage > clean
+ *
+ * One job of each kind at a time. A job's files count only when the manifest job that
+ * names them has returned; only then does the owner install them, and only what such an
+ * edit has freed is deleted or recycled. When anything fails, the store refuses writes
+ * and keeps serving what it has: both outcomes of a failed edit stay recoverable, since
+ * nothing is deleted any more. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine/compact.h"
+#include "engine/db_state.h"
+#include "engine/filename.h"
+#include "engine/flush.h"
+
+/* A file to delete. */
+struct garbage {
+    struct garbage *next;
+    enum filename_kind kind;
+    uint64_t number;
+};
+
+/* Makes a log ready for use. */
+struct prepare {
+    struct mem *mem;
+    struct disk_dir *dir;
+    size_t step;
+    struct freed_log recycled; /* number 0: create a new file */
+    struct spare_log log;
+    enum err err;
+    struct err_detail why;
+};
+
+/* Makes an edit durable. */
+struct amend {
+    struct disk_dir *dir;
+    struct work *subject; /* whose result it puts in force */
+    struct wal_writer writer;
+    bool roll; /* to a new manifest, whose bytes are the whole state */
+    uint64_t number;
+    struct edit_bytes bytes;
+    enum err err;
+    struct err_detail why;
+};
+
+/* Deletes files. */
+struct clean {
+    struct disk_dir *dir;
+    struct garbage *list;
+    int failed; /* -errno of the first file that stays; recovery will delete it */
+};
+
+enum work_kind { WORK_FLUSH, WORK_COMPACT, WORK_PREPARE, WORK_AMEND, WORK_CLEAN };
+
+struct work {
+    struct job job;
+    enum work_kind kind;
+    struct work *next;
+    union {
+        struct flush flush;
+        struct compaction compaction;
+        struct prepare prepare;
+        struct amend amend;
+        struct clean clean;
+    };
+};
+
+static struct work *work_new(struct db *db, enum work_kind kind, enum job_class class,
+                             void (*run)(struct job *))
+{
+    struct work *w = mem_zalloc(db->env.mem, sizeof *w);
+    if (!w) return NULL;
+    w->kind = kind;
+    w->job.class = class;
+    w->job.run = run;
+    return w;
+}
+
+static void submit(struct db *db, struct work *w)
+{
+    db->in_flight++;
+    sched_submit(db->env.sched, &w->job);
+}
+
+static void add_garbage(struct db *db, enum filename_kind kind, uint64_t number)
+{
+    struct garbage *g = mem_alloc(db->env.mem, sizeof *g);
+    if (!g) return; /* the next recovery deletes the file */
+    *g = (struct garbage){db->garbage, kind, number};
+    db->garbage = g;
+}
+
+void work_retire_table(void *arg, struct table *table)
+{
+    struct db *db = arg;
+    if (db->pinned_sst == table->sst) {
+        sst_pin_release(db->pinned_sst, &db->pin);
+        db->pinned_sst = NULL;
+    }
+    if (db->cache) cache_drop_table(db->cache, table->meta.number);
+    sst_close(table->sst);
+    if (table->deleted) add_garbage(db, FILENAME_SST, table->meta.number);
+    sst_meta_deinit(&table->meta, db->env.mem);
+    mem_free(db->env.mem, table);
+}
+
+static seqno oldest_snapshot(const struct db *db)
+{
+    (void)db;
+    return SEQNO_MAX; /* iterators hold what they read; nobody reads the past by number */
+}
+
+/* ---- flush ---- */
+
+static void flush_job(struct job *job)
+{
+    flush_run(&((struct work *)job)->flush);
+}
+
+static void start_flush(struct db *db)
+{
+    if (db->flushing || db->immutable_count == 0) return;
+    struct work *w = work_new(db, WORK_FLUSH, JOB_FLUSH, flush_job);
+    if (!w) return;
+    memlog_ref(db->immutables[0]);
+    w->flush = (struct flush){.mem = db->env.mem,
+                              .dir = db->dir,
+                              .options = &db->options,
+                              .cache = db->cache,
+                              .memlog = db->immutables[0],
+                              .number = db->next_file++,
+                              .oldest_snapshot = oldest_snapshot(db)};
+    db->flushing = true;
+    submit(db, w);
+}
+
+static void free_log(struct db *db, struct memlog *m)
+{
+    struct freed_log log = {m->log.log, m->log_size, m->log.file};
+    m->log.file = NULL;
+    if (m->log.offset > log.size) log.size = m->log.offset;
+    bool fits = log.size == db->options.log_bytes && db->freed_count < FREED_MAX;
+    if (fits) {
+        db->freed[db->freed_count++] = log;
+        return;
+    }
+    disk_close(log.file);
+    add_garbage(db, FILENAME_LOG, log.number);
+}
+
+static enum err replace_version(struct db *db, const struct version_change *added,
+                                size_t added_count, const struct version_change *deleted,
+                                size_t deleted_count)
+{
+    struct version *next;
+    enum err e = version_edit(db->version, added, added_count, deleted, deleted_count,
+                              &next);
+    if (e) return e;
+    version_unref(db->version);
+    db->version = next;
+    return ERR_OK;
+}
+
+static enum err install_flush(struct db *db, struct flush *f)
+{
+    if (f->table) {
+        struct version_change added = {0, f->table};
+        enum err e = replace_version(db, &added, 1, NULL, 0);
+        if (e) return e;
+        db->stats.table_bytes_written += f->table->meta.size;
+    }
+    struct memlog *m = db->immutables[0];
+    assert(m == f->memlog);
+    db->immutable_count--;
+    memmove(db->immutables, db->immutables + 1,
+            db->immutable_count * sizeof db->immutables[0]);
+    free_log(db, m);
+    memlog_unref(m);
+    db->stats.flushes++;
+    return ERR_OK;
+}
+
+/* ---- compaction ---- */
+
+static void compact_job(struct job *job)
+{
+    compact_run(&((struct work *)job)->compaction);
+}
+
+static void enqueue(struct db *db, struct work *w)
+{
+    struct work **tail = &db->edits;
+    while (*tail) tail = &(*tail)->next;
+    w->next = NULL;
+    *tail = w;
+}
+
+static void start_compaction(struct db *db)
+{
+    struct compaction c;
+    if (db->compacting) return;
+    if (!compact_pick(db->version, &db->options, db->state.pointer_keys, db->compact_all,
+                      db->env.mem, &c)) {
+        db->compact_all = false;
+        return;
+    }
+    struct work *w = work_new(db, WORK_COMPACT, JOB_COMPACT, compact_job);
+    if (!w) {
+        compact_deinit(&c);
+        return;
+    }
+    version_ref(db->version);
+    w->compaction = c;
+    db->compacting = true;
+    if (c.trivial) {
+        enqueue(db, w);
+        return;
+    }
+    struct compaction *run = &w->compaction;
+    run->dir = db->dir;
+    run->options = &db->options;
+    run->cache = db->cache;
+    /* Only floors that are durable: what a lost record would have sunk must not go. */
+    memcpy(run->floors, db->state.books.floors, sizeof run->floors);
+    run->oldest_snapshot = oldest_snapshot(db);
+    run->output_max = compact_output_max(run, &db->options);
+    run->first_number = db->next_file;
+    db->next_file += run->output_max;
+    submit(db, w);
+}
+
+static size_t change_list(const struct compaction *c, struct version_change *deleted)
+{
+    size_t n = 0;
+    for (unsigned side = 0; side < 2; side++)
+        for (size_t i = 0; i < c->input_count[side]; i++)
+            deleted[n++] = (struct version_change){c->level + side, c->inputs[side][i]};
+    return n;
+}
+
+static enum err install_compaction(struct db *db, struct compaction *c)
+{
+    size_t inputs = c->input_count[0] + c->input_count[1];
+    size_t outputs = c->trivial ? 1 : c->output_count;
+    struct version_change *changes =
+        mem_alloc(db->env.mem, (inputs + outputs) * sizeof *changes);
+    if (!changes) return ERR_NOMEM;
+    struct version_change *added = changes + change_list(c, changes);
+    for (size_t i = 0; i < outputs; i++)
+        added[i] = (struct version_change){c->level + 1, c->trivial ? c->inputs[0][0]
+                                                                    : c->outputs[i]};
+    for (size_t i = 0; i < inputs && !c->trivial; i++) {
+        changes[i].table->deleted = true;
+        db->stats.compact_bytes_read += changes[i].table->meta.size;
+    }
+    for (size_t i = 0; i < outputs && !c->trivial; i++)
+        db->stats.table_bytes_written += added[i].table->meta.size;
+    enum err e = replace_version(db, added, outputs, changes, inputs);
+    mem_free(db->env.mem, changes);
+    if (e) return e;
+    db->stats.compactions += !c->trivial;
+    db->stats.trivial_moves += c->trivial;
+    return ERR_OK;
+}
+
+/* ---- logs ---- */
+
+static void prepare_job(struct job *job)
+{
+    struct prepare *p = &((struct work *)job)->prepare;
+    if (p->recycled.number)
+        p->err = wal_recycle(p->dir, p->recycled.number, p->log.number, &p->why);
+    else
+        p->err = wal_create(p->mem, p->dir, p->log.number, p->log.size, p->step,
+                            &p->log.file, &p->why);
+    if (p->err) return;
+    int rc = disk_dir_sync(p->dir, SITE_WAL_DIRSYNC);
+    if (rc)
+        p->err = err_set(&p->why, err_from_os(rc), rc,
+                         "%06" PRIu64 ".log: sync of the directory", p->log.number);
+}
+
+static void start_prepare(struct db *db)
+{
+    if (db->preparing || db->spare_count > 0) return;
+    if (db->state.log_count >= STORE_LOGS_MAX) return;
+    struct work *w = work_new(db, WORK_PREPARE, JOB_FLUSH, prepare_job);
+    if (!w) return;
+    w->prepare = (struct prepare){.mem = db->env.mem,
+                                  .dir = db->dir,
+                                  .step = db->options.write_buffer_bytes,
+                                  .log = {db->next_file++, db->options.log_bytes, NULL}};
+    if (db->freed_count > 0) {
+        w->prepare.recycled = db->freed[--db->freed_count];
+        w->prepare.log.file = w->prepare.recycled.file;
+    }
+    db->preparing = true;
+    submit(db, w);
+}
+
+/* ---- edits ---- */
+
+static void amend_job(struct job *job)
+{
+    struct amend *a = &((struct work *)job)->amend;
+    size_t length = a->bytes.size - WAL_HEADER_BYTES;
+    if (a->roll)
+        a->err = manifest_create(a->dir, a->number, a->bytes.data, length, &a->writer,
+                                 &a->why);
+    else
+        a->err = manifest_append(&a->writer, a->bytes.data, length, &a->why);
+}
+
+/* What the finished work changes, as an edit; arrays are allocated from mem. */
+static enum err describe(struct db *db, const struct work *w, struct edit *edit)
+{
+    const struct compaction *c = &w->compaction;
+    struct mem *mem = db->env.mem;
+    edit->next_file = db->next_file;
+    switch (w->kind) {
+    case WORK_FLUSH:
+        edit->last_seq = w->flush.memlog->last_seq;
+        edit->drop_log = w->flush.memlog->log.log;
+        edit->drop_chain = w->flush.memlog->log.chain;
+        edit->books = &w->flush.memlog->books;
+        if (!w->flush.table) return ERR_OK;
+        edit->added = mem_alloc(mem, sizeof *edit->added);
+        if (!edit->added) return ERR_NOMEM;
+        edit->added[edit->added_count++] =
+            (struct store_table){0, w->flush.table->meta};
+        return ERR_OK;
+    case WORK_COMPACT:
+        edit->added =
+            mem_alloc(mem, (c->trivial ? 1 : c->output_count + 1) * sizeof *edit->added);
+        edit->deleted = mem_alloc(mem, (c->input_count[0] + c->input_count[1]) *
+                                           sizeof *edit->deleted);
+        if (!edit->added || !edit->deleted) return ERR_NOMEM;
+        for (unsigned side = 0; side < 2; side++)
+            for (size_t i = 0; i < c->input_count[side]; i++)
+                edit->deleted[edit->deleted_count++] =
+                    (struct store_table){c->level + side, c->inputs[side][i]->meta};
+        for (size_t i = 0; i < c->output_count && !c->trivial; i++)
+            edit->added[edit->added_count++] =
+                (struct store_table){c->level + 1, c->outputs[i]->meta};
+        if (c->trivial)
+            edit->added[edit->added_count++] =
+                (struct store_table){c->level + 1, c->inputs[0][0]->meta};
+        if (c->level > 0) {
+            edit->pointer_level = c->level;
+            edit->pointer_key = c->inputs[0][0]->meta.largest;
+        }
+        return ERR_OK;
+    default:
+        assert(w->kind == WORK_PREPARE);
+        edit->add_log = (struct store_log){w->prepare.log.number,
+                                           w->prepare.recycled.number != 0};
+        return ERR_OK;
+    }
+}
+
+/* Fills the job with the bytes of the next edit, or of the whole state when the manifest
+ * has grown enough to be rolled over. */
+static enum err fill_amend(struct db *db, struct amend *a, struct err_detail *why)
+{
+    struct edit edit = {0};
+    a->bytes.mem = db->env.mem;
+    a->dir = db->dir;
+    a->roll = db->manifest.offset >= db->options.manifest_bytes;
+    if (a->roll) {
+        a->number = db->next_file++;
+        db->state.manifest = a->number;
+    }
+    enum err e = describe(db, a->subject, &edit);
+    if (!e) e = store_state_apply(&db->state, &edit, db->env.mem, why);
+    if (!e) e = edit_bytes_begin(&a->bytes);
+    if (!e) e = a->roll ? store_state_encode(&db->state, &a->bytes)
+                        : edit_encode(&edit, &a->bytes);
+    mem_free(db->env.mem, edit.added);
+    mem_free(db->env.mem, edit.deleted);
+    a->writer = db->manifest;
+    return e;
+}
+
+static void discard(struct db *db, struct work *w);
+
+static void start_amend(struct db *db)
+{
+    if (db->editing || !db->edits) return;
+    struct work *w = work_new(db, WORK_AMEND, JOB_FLUSH, amend_job);
+    if (!w) return;
+    struct err_detail why = {.code = ERR_OK};
+    w->amend.subject = db->edits;
+    db->edits = db->edits->next;
+    enum err e = fill_amend(db, &w->amend, &why);
+    if (e) {
+        if (why.code == ERR_OK) err_set(&why, e, 0, "preparing a manifest edit");
+        db_refuse(db, &why);
+        discard(db, w);
+        return;
+    }
+    db->editing = true;
+    submit(db, w);
+}
+
+static enum err install_subject(struct db *db, struct work *w)
+{
+    enum err e = ERR_OK;
+    if (w->kind == WORK_FLUSH) e = install_flush(db, &w->flush);
+    if (w->kind == WORK_COMPACT) e = install_compaction(db, &w->compaction);
+    if (w->kind == WORK_PREPARE) {
+        db->spares[db->spare_count++] = w->prepare.log;
+        w->prepare.log.file = NULL;
+    }
+    return e;
+}
+
+static void install_amend(struct db *db, struct amend *a)
+{
+    db->editing = false;
+    db->stats.manifest_bytes_written += a->bytes.size;
+    if (a->roll) {
+        uint64_t old = db->manifest.log;
+        disk_close(db->manifest.file);
+        add_garbage(db, FILENAME_MANIFEST, old);
+    }
+    db->manifest = a->writer;
+    a->writer.file = NULL;
+    enum err e = install_subject(db, a->subject);
+    if (e) {
+        struct err_detail why;
+        err_set(&why, e, 0, "installing a manifest edit");
+        db_refuse(db, &why);
+    }
+}
+
+/* ---- cleaning ---- */
+
+static int delete_file(struct disk_dir *dir, const struct garbage *g)
+{
+    char name[FILENAME_BYTES];
+    switch (g->kind) {
+    case FILENAME_LOG:
+        filename_log(g->number, name);
+        return disk_unlink(dir, name, SITE_WAL_UNLINK);
+    case FILENAME_MANIFEST:
+        filename_manifest(g->number, name);
+        return disk_unlink(dir, name, SITE_MANIFEST_UNLINK);
+    default:
+        assert(g->kind == FILENAME_SST);
+        filename_sst(g->number, name);
+        return disk_unlink(dir, name, SITE_SST_UNLINK);
+    }
+}
+
+static void clean_job(struct job *job)
+{
+    struct clean *c = &((struct work *)job)->clean;
+    for (struct garbage *g = c->list; g; g = g->next) {
+        int rc = delete_file(c->dir, g);
+        if (rc && !c->failed) c->failed = rc;
+    }
+}
+
+static void start_clean(struct db *db)
+{
+    if (db->cleaning || !db->garbage) return;
+    struct work *w = work_new(db, WORK_CLEAN, JOB_FLUSH, clean_job);
+    if (!w) return;
+    w->clean.dir = db->dir;
+    w->clean.list = db->garbage;
+    db->garbage = NULL;
+    db->cleaning = true;
+    submit(db, w);
+}
+
+/* ---- all kinds ---- */
+
+static void free_garbage(struct db *db, struct garbage *list)
+{
+    while (list) {
+        struct garbage *next = list->next;
+        mem_free(db->env.mem, list);
+        list = next;
+    }
+}
+
+/* Gives back what a work holds, whether it was installed or not. A table that was built
+ * for nothing stays on disk: no state names it, and the next recovery deletes it. */
+static void discard(struct db *db, struct work *w)
+{
+    switch (w->kind) {
+    case WORK_FLUSH:
+        db->flushing = false;
+        if (w->flush.table) table_unref(db->version, w->flush.table);
+        memlog_unref((struct memlog *)w->flush.memlog);
+        break;
+    case WORK_COMPACT:
+        db->compacting = false;
+        for (size_t i = 0; i < w->compaction.output_count; i++)
+            table_unref(db->version, w->compaction.outputs[i]);
+        version_unref(w->compaction.version);
+        compact_deinit(&w->compaction);
+        break;
+    case WORK_PREPARE:
+        db->preparing = false;
+        if (w->prepare.log.file) disk_close(w->prepare.log.file);
+        break;
+    case WORK_AMEND:
+        db->editing = false;
+        if (w->amend.roll && w->amend.writer.file &&
+            w->amend.writer.file != db->manifest.file)
+            disk_close(w->amend.writer.file);
+        mem_free(db->env.mem, w->amend.bytes.data);
+        discard(db, w->amend.subject);
+        break;
+    case WORK_CLEAN:
+        db->cleaning = false;
+        free_garbage(db, w->clean.list);
+        break;
+    }
+    mem_free(db->env.mem, w);
+}
+
+static enum err result(const struct work *w, const struct err_detail **why)
+{
+    switch (w->kind) {
+    case WORK_FLUSH: *why = &w->flush.why; return w->flush.err;
+    case WORK_COMPACT: *why = &w->compaction.why; return w->compaction.err;
+    case WORK_PREPARE: *why = &w->prepare.why; return w->prepare.err;
+    case WORK_AMEND: *why = &w->amend.why; return w->amend.err;
+    case WORK_CLEAN: break;
+    }
+    return ERR_OK;
+}
+
+static void finish(struct db *db, struct work *w)
+{
+    const struct err_detail *why = NULL;
+    db->in_flight--;
+    if (result(w, &why)) {
+        db_refuse(db, why);
+    } else if (w->kind == WORK_AMEND) {
+        install_amend(db, &w->amend);
+    } else if (w->kind == WORK_CLEAN) {
+        if (w->clean.failed)
+            db_log(db, LOG_WARNING, "cannot delete an old file: error %d",
+                   -w->clean.failed);
+    } else if (db->refused.code == ERR_OK) {
+        enqueue(db, w);
+        return;
+    }
+    discard(db, w);
+}
+
+static void start_all(struct db *db)
+{
+    if (db->refused.code != ERR_OK) return;
+    start_amend(db);
+    if (!db->closing) {
+        start_flush(db);
+        start_prepare(db);
+        start_compaction(db);
+        start_amend(db);
+    }
+    start_clean(db);
+}
+
+void work_step(struct db *db)
+{
+    bool progress = true;
+    while (progress) {
+        progress = false;
+        start_all(db);
+        for (struct job *job; (job = sched_reap(db->env.sched)); progress = true)
+            finish(db, (struct work *)job);
+    }
+}
+
+void work_finish(struct db *db)
+{
+    db->closing = true;
+    work_step(db);
+    while (db->in_flight > 0) {
+        sched_wait(db->env.sched);
+        work_step(db);
+    }
+    if (db->refused.code != ERR_OK) return;
+    for (; db->freed_count > 0; db->freed_count--) {
+        struct freed_log *log = &db->freed[db->freed_count - 1];
+        disk_close(log->file);
+        add_garbage(db, FILENAME_LOG, log->number);
+    }
+    work_step(db);
+    while (db->in_flight > 0) {
+        sched_wait(db->env.sched);
+        work_step(db);
+    }
+}
+
+void work_deinit(struct db *db)
+{
+    assert(db->in_flight == 0);
+    while (db->edits) {
+        struct work *w = db->edits;
+        db->edits = w->next;
+        discard(db, w);
+    }
+    for (size_t i = 0; i < db->freed_count; i++) disk_close(db->freed[i].file);
+    free_garbage(db, db->garbage);
+}
+
+/* ---- room for writes ---- */
+
+static bool is_full(const struct memlog *m, const struct options *o)
+{
+    return m->log.offset >= o->log_bytes ||
+           (memtable_count(m->table) > 0 && memtable_bytes(m->table) >= o->memtable_bytes);
+}
+
+static bool can_rotate(const struct db *db)
+{
+    return db->spare_count > 0 && db->immutable_count < db->options.immutables_max;
+}
+
+/* The active memtable becomes immutable, the first spare log the active one. No disk
+ * call: the log's name and number have been durable for a while. */
+static enum err rotate(struct db *db)
+{
+    struct memlog *old = db->active, *next;
+    const struct spare_log *spare = &db->spares[0];
+    struct wal_writer writer;
+    wal_writer_init(&writer, spare->file, &wal_sites, spare->number, 0, old->log.chain,
+                    old->log.watermark);
+    enum err e = memlog_new(db->env.mem, &db->options, &writer, spare->size, &next);
+    if (e) return e;
+    old->books = db->books;
+    old->last_seq = db->last_seq;
+    db->immutables[db->immutable_count++] = old;
+    db->active = next;
+    db->spare_count--;
+    memmove(db->spares, db->spares + 1, db->spare_count * sizeof db->spares[0]);
+    return ERR_OK;
+}
+
+/* Steps until `done` says so. ERR_BUSY when nothing moves any more. */
+static enum err step_until(struct db *db, bool (*done)(const struct db *))
+{
+    while (!done(db)) {
+        if (db->refused.code != ERR_OK) return ERR_WRITES_REFUSED;
+        work_step(db);
+        if (done(db)) break;
+        if (db->in_flight == 0)
+            return db->refused.code ? ERR_WRITES_REFUSED : ERR_NOMEM;
+        sched_wait(db->env.sched);
+    }
+    return ERR_OK;
+}
+
+enum err work_make_room(struct db *db)
+{
+    if (!is_full(db->active, &db->options)) return ERR_OK;
+    enum err e = step_until(db, can_rotate);
+    return e ? e : rotate(db);
+}
+
+static bool nothing_immutable(const struct db *db)
+{
+    return db->immutable_count == 0;
+}
+
+static bool nothing_to_compact(const struct db *db)
+{
+    return !db->compacting && !db->compact_all;
+}
+
+enum err db_flush(struct db *db)
+{
+    assert(!db->in_group);
+    if (db->refused.code != ERR_OK) return ERR_WRITES_REFUSED;
+    if (db->active->log.offset > 0) {
+        enum err e = step_until(db, can_rotate);
+        if (!e) e = rotate(db);
+        if (e) return e;
+    }
+    return step_until(db, nothing_immutable);
+}
+
+enum err db_compact(struct db *db)
+{
+    enum err e = db_flush(db);
+    if (e) return e;
+    db->compact_all = true;
+    return step_until(db, nothing_to_compact);
+}
+
+bool db_busy(const struct db *db)
+{
+    return db->immutable_count >= db->options.immutables_max;
+}

@@ -1,0 +1,65 @@
+#include "engine/filename.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DIGITS_MIN 6
+#define DIGITS_MAX 18 /* fits uint64_t without an overflow check */
+
+static void format(char out[FILENAME_BYTES], const char *before, uint64_t number,
+                   const char *after)
+{
+    int n = snprintf(out, FILENAME_BYTES, "%s%06" PRIu64 "%s", before, number, after);
+    assert(n > 0 && n < FILENAME_BYTES);
+}
+
+void filename_log(uint64_t number, char out[FILENAME_BYTES])
+{
+    format(out, "", number, ".log");
+}
+
+void filename_manifest(uint64_t number, char out[FILENAME_BYTES])
+{
+    format(out, "MANIFEST-", number, "");
+}
+
+void filename_sst(uint64_t number, char out[FILENAME_BYTES])
+{
+    format(out, "", number, ".sst");
+}
+
+/* Takes the digits of a number that we would have written in this way: at least six, and
+ * more than six only without leading zeros. */
+static bool take_number(const char **text, uint64_t *number)
+{
+    const char *p = *text;
+    uint64_t value = 0;
+    while (*p >= '0' && *p <= '9') value = value * 10 + (uint64_t)(*p++ - '0');
+    long digits = (long)(p - *text);
+    if (digits < DIGITS_MIN || digits > DIGITS_MAX) return false;
+    if (digits > DIGITS_MIN && **text == '0') return false;
+    *text = p;
+    *number = value;
+    return true;
+}
+
+enum filename_kind filename_parse(const char *name, uint64_t *number)
+{
+    if (!strcmp(name, FILENAME_CURRENT) || !strcmp(name, FILENAME_LOCK))
+        return FILENAME_FIXED;
+    if (!strcmp(name, FILENAME_CURRENT_TMP)) return FILENAME_TMP;
+    static const char manifest[] = "MANIFEST-";
+    bool is_manifest = !strncmp(name, manifest, sizeof manifest - 1);
+    const char *p = is_manifest ? name + sizeof manifest - 1 : name;
+    uint64_t value;
+    if (strlen(p) > DIGITS_MAX + 4 || !take_number(&p, &value)) return FILENAME_STRANGER;
+    enum filename_kind kind = FILENAME_STRANGER;
+    if (is_manifest && *p == 0) kind = FILENAME_MANIFEST;
+    if (!is_manifest && !strcmp(p, ".log")) kind = FILENAME_LOG;
+    if (!is_manifest && !strcmp(p, ".sst")) kind = FILENAME_SST;
+    if (kind != FILENAME_STRANGER) *number = value;
+    return kind;
+}

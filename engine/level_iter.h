@@ -1,0 +1,18 @@
+/* level_iter.h - disjoint tables in key order as one iterator.
+ *
+ * Borrows: the tables, which must outlive it.
+ * Errors:  those of the tables; see iter.h.
+ * Tests:   tests/engine/level_iter_test.c
+ */
+#ifndef ENGINE_LEVEL_ITER_H
+#define ENGINE_LEVEL_ITER_H
+
+#include "engine/iter.h"
+#include "engine/version.h"
+
+/* Opens one table's iterator at a time, when it comes to it. use_cache and `why` as for
+ * sst_iter. NULL without memory. The array is not copied. */
+struct iter *level_iter_new(struct mem *mem, struct table *const *tables, size_t count,
+                            bool use_cache, struct err_detail *why);
+
+#endif

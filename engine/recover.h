@@ -1,0 +1,64 @@
+/* recover.h - from the bytes on disk to the state of a store, in two halves: reading,
+ * which changes nothing, and settling, which makes what was read durable.
+ *
+ * Flow:    db_open > recover_read > recover_settle > db; db_check > recover_read
+ * Owns:    a recovery owns all files, tables and memlogs until somebody takes them over.
+ * Errors:  refusals name the file, the offset and what to do; nothing was changed.
+ * Crash:   recover_settle may be cut anywhere, any number of times: the next reading gives
+ *          the same state. After it returned, everything that the recovery holds is
+ *          durable, and doing it again changes nothing.
+ * Tests:   tests/engine/recover_test.c, tests/crash
+ */
+#ifndef ENGINE_RECOVER_H
+#define ENGINE_RECOVER_H
+
+#include "engine/db.h"
+#include "engine/manifest.h"
+#include "engine/memlog.h"
+#include "engine/version.h"
+
+/* One file in the format of wal.h, and how far it could be read. */
+struct recovered_log {
+    struct disk_file *file;
+    uint64_t number;
+    uint64_t size;    /* of the file */
+    uint64_t end;     /* behind the last record of the chain */
+    uint64_t records; /* of the chain */
+    bool recycled;
+    bool marked;      /* the last record is a mark that covers everything before it */
+    struct wal_tail tail;
+    struct memlog *memlog; /* NULL: no record */
+};
+
+struct recovery {
+    const struct db_env *env;
+    const struct options *options;
+    struct disk_dir *dir;
+    struct cache *cache; /* for the tables; may be NULL */
+    struct store_state state;
+    struct recovered_log manifest;
+    struct wal_chain manifest_chain;
+    struct wal_position manifest_watermark;
+    struct recovered_log logs[STORE_LOGS_MAX]; /* as state.logs */
+    size_t last; /* index of the log in which the chain ends: it becomes the active one */
+    struct wal_chain chain;         /* at that end */
+    struct wal_position watermark;  /* greatest one that was read */
+    struct books books;             /* at that end */
+    seqno last_seq;
+    struct table **tables; /* as state.tables, opened */
+    uint64_t records;      /* of all logs, for the log line */
+    uint64_t cut_bytes;
+};
+
+/* Reads manifest, tables and logs. REQUIRES: dir is open. On an error everything that was
+ * opened is closed again. */
+enum err recover_read(struct recovery *r, const struct db_env *env,
+                      const struct options *options, struct disk_dir *dir,
+                      struct cache *cache, struct err_detail *why);
+/* Makes what was read durable, cuts what was not, deletes files of our names that the
+ * state does not know. */
+enum err recover_settle(struct recovery *r, struct err_detail *why);
+/* Frees and closes what was not taken over (taken: set to NULL by the taker). */
+void recover_deinit(struct recovery *r);
+
+#endif

@@ -1,0 +1,151 @@
+/* wal.h - a log of records: each checksummed, each chained to the one before it.
+ *
+ * Flow:   db_group_commit > wal_append, wal_sync > NNNNNN.log > wal_reader > recover
+ *         manifest > the same calls > MANIFEST-NNNNNN (a log of edits)
+ * Owns:   the reader its buffer; files are borrowed.
+ * Errors: a failed write or sync is final for the writer: later calls answer
+ *         ERR_WRITES_REFUSED, for the file's pages may be gone although a later sync
+ *         would return 0.
+ * Crash:  after wal_append the record survives the process; after wal_sync a power cut.
+ * Format: docs/formats.md#log-records
+ * Tests:  tests/engine/wal_write_test.c, tests/engine/wal_read_test.c
+ *
+ * Three facts make a log safe to reuse and its end safe to find:
+ * - The checksum is seeded with the log's number, so that what an earlier log left in a
+ *   recycled file is no record of this one.
+ * - Each record holds the checksum of its predecessor, also across logs, so that after a
+ *   cut nothing behind it is taken for a continuation, and numbers are contiguous.
+ * - Each record holds the watermark: the place up to which, when it was written, a sync
+ *   had returned. A break below somebody's watermark is rot; any other is a torn tail.
+ */
+#ifndef ENGINE_WAL_H
+#define ENGINE_WAL_H
+
+#include "engine/err.h"
+#include "engine/ikey.h"
+#include "fault/disk.h"
+#include "fault/mem.h"
+
+#define WAL_HEADER_BYTES 32
+#define WAL_LENGTH_MAX   (1024u * 1024 * 1024) /* payload of one record */
+
+struct wal_position {
+    uint64_t log;
+    uint64_t offset;
+};
+/* The later of two places, by log number, then offset: <0, 0, >0. */
+int wal_position_compare(struct wal_position a, struct wal_position b);
+
+/* Where a chain stands. Zeroed: before the first record of all. */
+struct wal_chain {
+    uint32_t checksum; /* of the last record */
+    uint32_t number;   /* of the next record */
+};
+
+struct wal_record {
+    uint32_t checksum;
+    uint32_t previous; /* checksum of the predecessor */
+    uint32_t number;
+    seqno first_seq;
+    struct wal_position watermark;
+    slice payload;
+    size_t bytes; /* header and payload */
+};
+
+/* ---- the format, pure ---- */
+
+enum wal_parse_result { WAL_PARSE_OK, WAL_PARSE_PARTIAL, WAL_PARSE_BAD };
+/* Reads a record of log `log` at p, valid by itself; its predecessor is the caller's to
+ * compare. PARTIAL: the header is plausible and out->bytes says how many are needed. */
+enum wal_parse_result wal_parse(const uint8_t *p, size_t n, uint64_t log,
+                                struct wal_record *out);
+/* Fills the header of a frame: WAL_HEADER_BYTES, then `length` bytes of payload. Returns
+ * the checksum. */
+uint32_t wal_frame(uint8_t *frame, size_t length, uint64_t log, struct wal_chain chain,
+                   seqno first_seq, struct wal_position watermark);
+
+/* ---- files ---- */
+
+/* Creates NNNNNN.log (emptying a leftover), fills `size` bytes with zeros, at most `step`
+ * at once, and syncs it: later syncs then have no size to write. Its name is durable
+ * after the caller synced the directory. */
+enum err wal_create(struct mem *mem, struct disk_dir *dir, uint64_t number, uint64_t size,
+                    size_t step, struct disk_file **out, struct err_detail *why);
+/* Gives a log that no durable state names any more a new number. Not one byte may be
+ * written to it before the directory was synced. */
+enum err wal_recycle(struct disk_dir *dir, uint64_t from, uint64_t to,
+                     struct err_detail *why);
+
+/* ---- writing ---- */
+
+struct wal_sites {
+    enum site write, sync, mark;
+};
+
+/* Those of write-ahead logs. */
+extern const struct wal_sites wal_sites;
+
+struct wal_writer {
+    struct disk_file *file;
+    const struct wal_sites *sites;
+    uint64_t log;
+    uint64_t offset; /* end of the last record */
+    uint64_t synced; /* what a returned sync covers */
+    struct wal_chain chain;
+    struct wal_position watermark;
+    bool marked; /* the last record is a mark that covers everything before it */
+    bool failed;
+};
+
+/* Continues a log at `offset`, of which `watermark` is known to be durable. */
+void wal_writer_init(struct wal_writer *w, struct disk_file *file,
+                     const struct wal_sites *sites, uint64_t log, uint64_t offset,
+                     struct wal_chain chain, struct wal_position watermark);
+/* Appends a record whose payload stands at frame + WAL_HEADER_BYTES. */
+enum err wal_append(struct wal_writer *w, uint8_t *frame, size_t length, seqno first_seq,
+                    struct err_detail *why);
+/* Makes everything durable that was appended before the call. */
+enum err wal_sync(struct wal_writer *w, struct err_detail *why);
+/* Appends an empty record that carries the watermark to recovery, unless the last record
+ * says as much. REQUIRES: synced == offset. Losing it loses nothing. */
+enum err wal_mark(struct wal_writer *w, seqno next_seq, struct err_detail *why);
+
+/* ---- reading ---- */
+
+struct wal_reader {
+    struct mem *mem;
+    struct disk_file *file;
+    uint64_t log;
+    uint64_t size;          /* of the file */
+    uint64_t offset;        /* of the next record */
+    struct wal_chain chain; /* what the next record must continue */
+    uint8_t *buffer;
+    size_t capacity;
+    uint64_t buffer_offset; /* file offset of buffer[0] */
+    size_t buffered;
+    size_t step; /* bytes read at once, at least */
+};
+
+/* REQUIRES: step > 0. No memory is taken before the first read. */
+void wal_reader_init(struct wal_reader *r, struct mem *mem, struct disk_file *file,
+                     uint64_t log, uint64_t size, struct wal_chain chain, size_t step);
+void wal_reader_deinit(struct wal_reader *r);
+/* The next record of the chain; its payload is valid until the next call. ERR_NOT_FOUND:
+ * the chain ends at r->offset. Other errors: the disk's, or ERR_NOMEM. */
+enum err wal_reader_next(struct wal_reader *r, struct wal_record *out,
+                         struct err_detail *why);
+
+/* What lies behind the end of a chain. */
+struct wal_tail {
+    uint64_t end;           /* behind the last byte that is not zero; r->offset: blank */
+    bool records;           /* some bytes are records by themselves */
+    bool rot;               /* one of them knows that the break had been synced */
+    uint64_t witness;       /* its offset */
+};
+/* Looks at everything behind r->offset. `broken` is where the chain ended (in this log or
+ * an earlier one); `next_number` the record number expected there. */
+enum err wal_reader_tail(struct wal_reader *r, struct wal_position broken,
+                         uint32_t next_number, struct wal_tail *out,
+                         struct err_detail *why);
+
+#endif

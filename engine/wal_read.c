@@ -1,0 +1,162 @@
+/* The reading half of a log.
+ *
+ * A chain ends at the first bytes that are not its next record. Whether that is a torn
+ * tail, which is cut, or rot, which is refused, is decided by what lies behind: a record
+ * that is valid by itself and carries a watermark beyond the break proves that the
+ * missing bytes had been synced once. (LevelDB and Redis cannot tell the two apart; a
+ * damaged byte in the middle of their logs silently drops, or refuses, what follows.) */
+#include "engine/wal.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "engine/coding.h"
+
+void wal_reader_init(struct wal_reader *r, struct mem *mem, struct disk_file *file,
+                     uint64_t log, uint64_t size, struct wal_chain chain, size_t step)
+{
+    assert(step > 0);
+    *r = (struct wal_reader){.mem = mem,
+                             .file = file,
+                             .log = log,
+                             .size = size,
+                             .chain = chain,
+                             .step = step};
+}
+
+void wal_reader_deinit(struct wal_reader *r)
+{
+    mem_free(r->mem, r->buffer);
+    r->buffer = NULL;
+    r->capacity = r->buffered = 0;
+}
+
+static enum err reserve(struct wal_reader *r, size_t n)
+{
+    if (n <= r->capacity) return ERR_OK;
+    uint8_t *grown = mem_resize(r->mem, r->buffer, n);
+    if (!grown) return ERR_NOMEM;
+    r->buffer = grown;
+    r->capacity = n;
+    return ERR_OK;
+}
+
+/* Makes the bytes from `offset` on available, `need` of them or up to the end of the
+ * file; *got is how many there are. */
+static enum err fill(struct wal_reader *r, uint64_t offset, size_t need,
+                     const uint8_t **bytes, size_t *got, struct err_detail *why)
+{
+    assert(offset >= r->buffer_offset && offset <= r->size);
+    uint64_t end = r->buffer_offset + r->buffered;
+    uint64_t left = r->size - offset;
+    if (need > left) need = (size_t)left;
+    if (offset + need > end) {
+        size_t keep = offset < end ? (size_t)(end - offset) : 0;
+        size_t want = need > r->step ? need : r->step;
+        if (want > left) want = (size_t)left;
+        enum err e = reserve(r, want);
+        if (e) return err_set(why, e, 0, "log %" PRIu64 ": %zu bytes", r->log, want);
+        memmove(r->buffer, r->buffer + (r->buffered - keep), keep);
+        size_t read = 0;
+        int rc = disk_read(r->file, offset + keep, r->buffer + keep, want - keep, &read);
+        r->buffer_offset = offset;
+        r->buffered = keep + read;
+        if (rc)
+            return err_set(why, err_from_os(rc), rc,
+                           "log %" PRIu64 ": read at offset %" PRIu64, r->log, offset);
+    }
+    *bytes = r->buffer + (offset - r->buffer_offset);
+    *got = r->buffered - (size_t)(offset - r->buffer_offset);
+    return ERR_OK;
+}
+
+/* Parses what stands at `offset`, valid by itself. ERR_NOT_FOUND: no record. */
+static enum err record_at(struct wal_reader *r, uint64_t offset, struct wal_record *out,
+                          struct err_detail *why)
+{
+    const uint8_t *bytes = NULL;
+    size_t got = 0, need = WAL_HEADER_BYTES;
+    for (int pass = 0; pass < 2; pass++) {
+        enum err e = fill(r, offset, need, &bytes, &got, why);
+        if (e) return e;
+        enum wal_parse_result result = wal_parse(bytes, got, r->log, out);
+        if (result == WAL_PARSE_OK) return ERR_OK;
+        if (result == WAL_PARSE_BAD || out->bytes > r->size - offset) break;
+        need = out->bytes;
+    }
+    return ERR_NOT_FOUND;
+}
+
+enum err wal_reader_next(struct wal_reader *r, struct wal_record *out,
+                         struct err_detail *why)
+{
+    struct wal_record record;
+    enum err e = record_at(r, r->offset, &record, why);
+    if (e) return e;
+    if (record.previous != r->chain.checksum || record.number != r->chain.number)
+        return ERR_NOT_FOUND;
+    struct wal_position here = {r->log, r->offset};
+    if (wal_position_compare(record.watermark, here) > 0) return ERR_NOT_FOUND;
+    r->chain = (struct wal_chain){record.checksum, record.number + 1};
+    r->offset += record.bytes;
+    *out = record;
+    return ERR_OK;
+}
+
+/* Cheap tests that a header must pass before its checksum is computed: behind a break
+ * every byte may begin a record. */
+static bool plausible(const struct wal_reader *r, const uint8_t *p, uint64_t offset,
+                      uint32_t next_number)
+{
+    uint64_t room = (r->size - offset) / WAL_HEADER_BYTES;
+    uint32_t ahead = fixed32_get(p + 12) - next_number;
+    return fixed32_get(p + 4) <= r->size - offset - WAL_HEADER_BYTES &&
+           fixed32_get(p + 28) <= r->log && ahead <= r->size / WAL_HEADER_BYTES + room;
+}
+
+static size_t zeros_at(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    uint64_t word;
+    for (; n - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, p + i, sizeof word);
+        if (word) break;
+    }
+    while (i < n && p[i] == 0) i++;
+    return i;
+}
+
+enum err wal_reader_tail(struct wal_reader *r, struct wal_position broken,
+                         uint32_t next_number, struct wal_tail *out,
+                         struct err_detail *why)
+{
+    struct wal_tail tail = {.end = r->offset};
+    uint64_t skip_to = r->offset; /* inside a record that was found no other begins */
+    for (uint64_t offset = r->offset; offset < r->size; offset++) {
+        const uint8_t *p;
+        size_t got;
+        enum err e = fill(r, offset, WAL_HEADER_BYTES, &p, &got, why);
+        if (e) return e;
+        if (got == 0) break;
+        /* No header is all zeros: a blank log is passed at memory speed. */
+        size_t zeros = zeros_at(p, got);
+        if (zeros > WAL_HEADER_BYTES) {
+            offset += zeros - WAL_HEADER_BYTES;
+            continue;
+        }
+        if (*p) tail.end = offset + 1;
+        if (offset < skip_to || got < WAL_HEADER_BYTES) continue;
+        if (!plausible(r, p, offset, next_number)) continue;
+        struct wal_record record;
+        e = record_at(r, offset, &record, why);
+        if (e == ERR_NOT_FOUND) continue;
+        if (e) return e;
+        tail.records = true;
+        skip_to = offset + record.bytes;
+        if (tail.rot || wal_position_compare(record.watermark, broken) <= 0) continue;
+        tail.rot = true;
+        tail.witness = offset;
+    }
+    *out = tail;
+    return ERR_OK;
+}
