@@ -15,7 +15,7 @@ enum field {
     FIELD_ADD_LOG,      /* number, 1 when recycled */
     FIELD_DROP_LOG,     /* number */
     FIELD_CHAIN,        /* checksum, record number */
-    FIELD_ADD_TABLE,    /* level, number, size, tail, entries, tombstones, seqs, keys */
+    FIELD_ADD_TABLE,    /* level, number, size, tail, checksum, entries, ... */
     FIELD_DELETE_TABLE, /* level, number */
     FIELD_REGISTERS,    /* count, then index and value: all that are not 0 */
     FIELD_FLOORS,       /* count, then prefix and sequence number: all that are not 0 */
@@ -153,7 +153,7 @@ enum err edit_bytes_begin(struct edit_bytes *out)
     return e;
 }
 
-/* A tag and up to eight numbers. */
+/* A tag and some numbers. */
 static enum err put_field(struct edit_bytes *b, enum field field, size_t n,
                           const uint64_t *numbers)
 {
@@ -183,8 +183,8 @@ static enum err put_table(struct edit_bytes *b, const struct store_table *t)
 {
     const struct sst_meta *m = &t->meta;
     enum err e = PUT_FIELD(b, FIELD_ADD_TABLE, t->level, m->number, m->size,
-                           m->tail_bytes, m->entries, m->tombstones, m->min_seq,
-                           m->max_seq);
+                           m->tail_bytes, m->footer_checksum, m->entries,
+                           m->tombstones, m->min_seq, m->max_seq);
     if (!e) e = put_key(b, m->smallest);
     if (!e) e = put_key(b, m->largest);
     return e;
@@ -266,17 +266,18 @@ static bool take_numbers(slice *in, uint64_t *out, size_t n)
 
 static bool take_table(slice *in, struct store_table *t)
 {
-    uint64_t n[8];
+    uint64_t n[9];
     struct sst_meta *m = &t->meta;
-    if (!take_numbers(in, n, 8) || n[0] >= LEVELS_MAX) return false;
+    if (!take_numbers(in, n, 9) || n[0] >= LEVELS_MAX || n[4] > UINT32_MAX) return false;
     t->level = (unsigned)n[0];
     *m = (struct sst_meta){.number = n[1],
                            .size = n[2],
                            .tail_bytes = n[3],
-                           .entries = n[4],
-                           .tombstones = n[5],
-                           .min_seq = n[6],
-                           .max_seq = n[7]};
+                           .footer_checksum = (uint32_t)n[4],
+                           .entries = n[5],
+                           .tombstones = n[6],
+                           .min_seq = n[7],
+                           .max_seq = n[8]};
     return m->tail_bytes <= m->size && slice_take_prefixed(in, &m->smallest) &&
            slice_take_prefixed(in, &m->largest) &&
            slice_compare(m->smallest, m->largest) <= 0;
