@@ -9,7 +9,8 @@
 static double target_bytes(const struct options *o, unsigned level)
 {
     double target = (double)o->level1_bytes;
-    for (unsigned l = 1; l < level; l++) target *= o->level_ratio;
+    for (unsigned l = 1; l < level; l++)
+        target *= o->level_ratio;
     return target;
 }
 
@@ -43,7 +44,8 @@ static int pick_level(const struct version *v, const struct options *o, bool all
 static struct table **copy_tables(struct mem *mem, struct table *const *from, size_t n)
 {
     struct table **copy = mem_alloc(mem, (n ? n : 1) * sizeof *copy);
-    for (size_t i = 0; copy && i < n; i++) copy[i] = from[i];
+    for (size_t i = 0; copy && i < n; i++)
+        copy[i] = from[i];
     return copy;
 }
 

@@ -40,7 +40,8 @@ static struct iter *open_inputs(struct run *run)
         n += ok;
     }
     struct iter *merged = ok ? merge_new(c->mem, children, n) : NULL;
-    for (size_t i = 0; !merged && i < n; i++) iter_free(children[i]);
+    for (size_t i = 0; !merged && i < n; i++)
+        iter_free(children[i]);
     mem_free(c->mem, children);
     return merged;
 }
@@ -65,8 +66,8 @@ static enum err add(struct run *run, const struct iter *it, bool new_key)
         e = seal_output(run);
     if (!e && !run->builder) {
         assert(c->output_count < c->output_max);
-        e = sst_builder_new(c->mem, c->dir, c->first_number + c->output_count,
-                            c->options, &run->builder, &c->why);
+        e = sst_builder_new(c->mem, c->dir, c->first_number + c->output_count, c->options,
+                            &run->builder, &c->why);
     }
     return e ? e : sst_builder_add(run->builder, it->key, it->tag, it->value, &c->why);
 }

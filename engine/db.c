@@ -144,7 +144,8 @@ static enum err sync_parent(struct db *db, const char *name, struct err_detail *
         rc = disk_dir_sync(root, SITE_DIR_PARENTSYNC);
         disk_dir_close(root);
     }
-    return rc ? err_set(why, err_from_os(rc), rc, "%s: sync of its parent", name) : ERR_OK;
+    return rc ? err_set(why, err_from_os(rc), rc, "%s: sync of its parent", name)
+              : ERR_OK;
 }
 
 /* Finds the store in the directory, or creates it there. Nothing of a stranger is
@@ -238,8 +239,10 @@ static void free_db(struct db *db)
     if (db->pinned_sst) sst_pin_release(db->pinned_sst, &db->pin);
     work_deinit(db);
     if (db->active) memlog_unref(db->active);
-    for (size_t i = 0; i < db->immutable_count; i++) memlog_unref(db->immutables[i]);
-    for (size_t i = 0; i < db->spare_count; i++) disk_close(db->spares[i].file);
+    for (size_t i = 0; i < db->immutable_count; i++)
+        memlog_unref(db->immutables[i]);
+    for (size_t i = 0; i < db->spare_count; i++)
+        disk_close(db->spares[i].file);
     if (db->version) version_unref(db->version);
     store_state_deinit(&db->state, mem);
     if (db->manifest.file) disk_close(db->manifest.file);
@@ -335,8 +338,8 @@ enum err db_group_commit(struct db *db)
     if (db->group.count == 0) return ERR_OK;
     struct err_detail why;
     struct wal_writer *log = &db->active->log;
-    enum err e = wal_append(log, db->group.data, db->group.size, db->settled_seq + 1,
-                            &why);
+    enum err e =
+        wal_append(log, db->group.data, db->group.size, db->settled_seq + 1, &why);
     if (!e && db->options.sync == SYNC_ALWAYS) e = db_sync_logs(db, &why);
     if (e) {
         undo_group(db);
@@ -392,10 +395,10 @@ enum err db_batch_commit(struct db *db)
     slice all = batch_bytes(&db->group);
     slice added = slice_of(all.data + db->batch_size, all.size - db->batch_size);
     uint32_t count = 0;
-    enum err e = all.size > BATCH_BYTES_MAX ? ERR_TOO_LARGE
-                                            : memlog_apply(db->active, added,
-                                                           db->last_seq + 1, &db->books,
-                                                           &count);
+    enum err e =
+        all.size > BATCH_BYTES_MAX
+            ? ERR_TOO_LARGE
+            : memlog_apply(db->active, added, db->last_seq + 1, &db->books, &count);
     if (e) {
         db_batch_abort(db);
         rebuild_books(db);
@@ -484,8 +487,8 @@ static enum err find(struct db *db, slice key, uint64_t *tag, slice *value,
                 slice_compare(key, t->meta.largest) > 0)
                 continue;
             bool found = false;
-            enum err e = sst_get(t->sst, key, SEQNO_MAX, &found, tag, value, &db->pin,
-                                 why);
+            enum err e =
+                sst_get(t->sst, key, SEQNO_MAX, &found, tag, value, &db->pin, why);
             db->pinned_sst = t->sst;
             if (e || found) return e;
         }

@@ -135,7 +135,7 @@ void db_stats_get(const struct db *db, struct db_stats *out);
 /* Walks a closed store without changing it and checks every invariant of docs/
  * invariants.md. Each finding is one line to `report`; returns the first one's code. */
 typedef void db_report_fn(void *arg, enum err code, const char *line);
-enum err db_check(const struct db_env *env, const char *dir, const struct options *options,
-                  db_report_fn *report, void *arg);
+enum err db_check(const struct db_env *env, const char *dir,
+                  const struct options *options, db_report_fn *report, void *arg);
 
 #endif

@@ -42,7 +42,8 @@ static enum err collect(struct db_iter *it, struct iter **children, size_t *coun
     *count = n;
     return ERR_OK;
 fail:
-    while (n > 0) iter_free(children[--n]);
+    while (n > 0)
+        iter_free(children[--n]);
     return ERR_NOMEM;
 }
 
@@ -54,7 +55,8 @@ static enum err open_merged(struct db_iter *it)
     if (!children) return ERR_NOMEM;
     enum err e = collect(it, children, &n);
     if (!e && !(it->merged = merge_new(mem, children, n))) {
-        while (n > 0) iter_free(children[--n]);
+        while (n > 0)
+            iter_free(children[--n]);
         e = ERR_NOMEM;
     }
     mem_free(mem, children);
@@ -91,7 +93,8 @@ void db_iter_free(struct db_iter *it)
     struct mem *mem = it->db->env.mem;
     iter_free(it->merged);
     version_unref(it->version);
-    for (size_t i = 0; i < it->memlog_count; i++) memlog_unref(it->memlogs[i]);
+    for (size_t i = 0; i < it->memlog_count; i++)
+        memlog_unref(it->memlogs[i]);
     mem_free(mem, it->skip);
     mem_free(mem, it);
 }

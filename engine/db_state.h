@@ -50,7 +50,7 @@ struct db {
     seqno last_seq;    /* of the newest change */
     seqno settled_seq; /* of the newest committed one */
     struct books books;
-    struct books group_books; /* as they were when the group began */
+    struct books group_books;  /* as they were when the group began */
     struct err_detail refused; /* code ERR_OK while writes are accepted */
     int64_t synced_us;         /* when everysec last synced */
     int64_t written_us;        /* when the log was last written */

@@ -157,8 +157,8 @@ static enum err replace_version(struct db *db, const struct version_change *adde
                                 size_t deleted_count)
 {
     struct version *next;
-    enum err e = version_edit(db->version, added, added_count, deleted, deleted_count,
-                              &next);
+    enum err e =
+        version_edit(db->version, added, added_count, deleted, deleted_count, &next);
     if (e) return e;
     version_unref(db->version);
     db->version = next;
@@ -194,7 +194,8 @@ static void compact_job(struct job *job)
 static void enqueue(struct db *db, struct work *w)
 {
     struct work **tail = &db->edits;
-    while (*tail) tail = &(*tail)->next;
+    while (*tail)
+        tail = &(*tail)->next;
     w->next = NULL;
     *tail = w;
 }
@@ -251,8 +252,8 @@ static enum err install_compaction(struct db *db, struct compaction *c)
     if (!changes) return ERR_NOMEM;
     struct version_change *added = changes + change_list(c, changes);
     for (size_t i = 0; i < outputs; i++)
-        added[i] = (struct version_change){c->level + 1, c->trivial ? c->inputs[0][0]
-                                                                    : c->outputs[i]};
+        added[i] = (struct version_change){c->level + 1,
+                                           c->trivial ? c->inputs[0][0] : c->outputs[i]};
     for (size_t i = 0; i < inputs && !c->trivial; i++) {
         changes[i].table->deleted = true;
         db->stats.compact_bytes_read += changes[i].table->meta.size;
@@ -330,8 +331,7 @@ static enum err describe(struct db *db, const struct work *w, struct edit *edit)
         if (!w->flush.table) return ERR_OK;
         edit->added = mem_alloc(mem, sizeof *edit->added);
         if (!edit->added) return ERR_NOMEM;
-        edit->added[edit->added_count++] =
-            (struct store_table){0, w->flush.table->meta};
+        edit->added[edit->added_count++] = (struct store_table){0, w->flush.table->meta};
         return ERR_OK;
     case WORK_COMPACT:
         edit->added =
@@ -356,8 +356,8 @@ static enum err describe(struct db *db, const struct work *w, struct edit *edit)
         return ERR_OK;
     default:
         assert(w->kind == WORK_PREPARE);
-        edit->add_log = (struct store_log){w->prepare.log.number,
-                                           w->prepare.recycled.number != 0};
+        edit->add_log =
+            (struct store_log){w->prepare.log.number, w->prepare.recycled.number != 0};
         return ERR_OK;
     }
 }
@@ -377,8 +377,9 @@ static enum err fill_amend(struct db *db, struct amend *a, struct err_detail *wh
     enum err e = describe(db, a->subject, &edit);
     if (!e) e = store_state_apply(&db->state, &edit, db->env.mem, why);
     if (!e) e = edit_bytes_begin(&a->bytes);
-    if (!e) e = a->roll ? store_state_encode(&db->state, &a->bytes)
-                        : edit_encode(&edit, &a->bytes);
+    if (!e)
+        e = a->roll ? store_state_encode(&db->state, &a->bytes)
+                    : edit_encode(&edit, &a->bytes);
     mem_free(db->env.mem, edit.added);
     mem_free(db->env.mem, edit.deleted);
     a->writer = db->manifest;
@@ -609,7 +610,8 @@ void work_deinit(struct db *db)
         db->edits = w->next;
         discard(db, w);
     }
-    for (size_t i = 0; i < db->freed_count; i++) disk_close(db->freed[i].file);
+    for (size_t i = 0; i < db->freed_count; i++)
+        disk_close(db->freed[i].file);
     free_garbage(db, db->garbage);
 }
 
@@ -618,7 +620,8 @@ void work_deinit(struct db *db)
 static bool is_full(const struct memlog *m, const struct options *o)
 {
     return m->log.offset >= o->log_bytes ||
-           (memtable_count(m->table) > 0 && memtable_bytes(m->table) >= o->memtable_bytes);
+           (memtable_count(m->table) > 0 &&
+            memtable_bytes(m->table) >= o->memtable_bytes);
 }
 
 static bool can_rotate(const struct db *db)
@@ -653,8 +656,7 @@ static enum err step_until(struct db *db, bool (*done)(const struct db *))
         if (db->refused.code != ERR_OK) return ERR_WRITES_REFUSED;
         work_step(db);
         if (done(db)) break;
-        if (db->in_flight == 0)
-            return db->refused.code ? ERR_WRITES_REFUSED : ERR_NOMEM;
+        if (db->in_flight == 0) return db->refused.code ? ERR_WRITES_REFUSED : ERR_NOMEM;
         sched_wait(db->env.sched);
     }
     return ERR_OK;

@@ -37,7 +37,8 @@ static bool take_number(const char **text, uint64_t *number)
 {
     const char *p = *text;
     uint64_t value = 0;
-    while (*p >= '0' && *p <= '9') value = value * 10 + (uint64_t)(*p++ - '0');
+    while (*p >= '0' && *p <= '9')
+        value = value * 10 + (uint64_t)(*p++ - '0');
     long digits = (long)(p - *text);
     if (digits < DIGITS_MIN || digits > DIGITS_MAX) return false;
     if (digits > DIGITS_MIN && **text == '0') return false;

@@ -55,8 +55,8 @@ enum err manifest_point(struct disk_dir *dir, uint64_t number, struct err_detail
 {
     enum err e = write_tmp(dir, number, why);
     if (e) return e;
-    int rc = disk_rename(dir, FILENAME_CURRENT_TMP, FILENAME_CURRENT,
-                         SITE_CURRENT_RENAME);
+    int rc =
+        disk_rename(dir, FILENAME_CURRENT_TMP, FILENAME_CURRENT, SITE_CURRENT_RENAME);
     if (rc) return disk_error(why, rc, FILENAME_CURRENT ": rename");
     rc = disk_dir_sync(dir, SITE_CURRENT_DIRSYNC);
     return disk_error(why, rc, FILENAME_CURRENT ": sync of the directory");
@@ -106,9 +106,8 @@ enum err manifest_append(struct wal_writer *writer, uint8_t *frame, size_t lengt
     return e;
 }
 
-enum err manifest_create(struct disk_dir *dir, uint64_t number,
-                         uint8_t *frame, size_t length, struct wal_writer *writer,
-                         struct err_detail *why)
+enum err manifest_create(struct disk_dir *dir, uint64_t number, uint8_t *frame,
+                         size_t length, struct wal_writer *writer, struct err_detail *why)
 {
     char name[FILENAME_BYTES];
     filename_manifest(number, name);

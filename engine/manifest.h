@@ -44,18 +44,18 @@ struct store_table {
 
 /* One change of the state; counts of 0 and NULL for what it does not change. */
 struct edit {
-    uint64_t next_file; /* no file has this number or a higher one */
-    seqno last_seq;     /* newest number that is in a table */
-    struct store_log add_log;      /* number 0: none */
-    uint64_t drop_log;             /* 0: none; with it: */
-    struct wal_chain drop_chain;   /* where the chain stood at that log's end */
+    uint64_t next_file;          /* no file has this number or a higher one */
+    seqno last_seq;              /* newest number that is in a table */
+    struct store_log add_log;    /* number 0: none */
+    uint64_t drop_log;           /* 0: none; with it: */
+    struct wal_chain drop_chain; /* where the chain stood at that log's end */
     struct store_table *added;
     size_t added_count;
-    struct store_table *deleted;   /* level and number only */
+    struct store_table *deleted; /* level and number only */
     size_t deleted_count;
-    const struct books *books;     /* after the dropped log; borrowed */
-    unsigned pointer_level;        /* with pointer_key: where this level's next */
-    slice pointer_key;             /* compaction begins; data NULL: unchanged */
+    const struct books *books; /* after the dropped log; borrowed */
+    unsigned pointer_level;    /* with pointer_key: where this level's next */
+    slice pointer_key;         /* compaction begins; data NULL: unchanged */
 };
 
 /* What a manifest adds up to. */
@@ -103,8 +103,8 @@ extern const struct wal_sites manifest_sites;
  * it durable, switches CURRENT to it, makes that durable and marks it. The writer
  * continues the new file; the caller closes its file, also after an error when
  * writer->file is not NULL. The old manifest is the caller's to unlink. */
-enum err manifest_create(struct disk_dir *dir, uint64_t number,
-                         uint8_t *frame, size_t length, struct wal_writer *writer,
+enum err manifest_create(struct disk_dir *dir, uint64_t number, uint8_t *frame,
+                         size_t length, struct wal_writer *writer,
                          struct err_detail *why);
 /* Appends one encoded edit (a frame), syncs, and marks. */
 enum err manifest_append(struct wal_writer *writer, uint8_t *frame, size_t length,

@@ -31,9 +31,11 @@ void store_state_init(struct store_state *s)
 
 void store_state_deinit(struct store_state *s, struct mem *mem)
 {
-    for (size_t i = 0; i < s->table_count; i++) sst_meta_deinit(&s->tables[i].meta, mem);
+    for (size_t i = 0; i < s->table_count; i++)
+        sst_meta_deinit(&s->tables[i].meta, mem);
     mem_free(mem, s->tables);
-    for (int i = 0; i < LEVELS_MAX; i++) mem_free(mem, (void *)s->pointer_keys[i].data);
+    for (int i = 0; i < LEVELS_MAX; i++)
+        mem_free(mem, (void *)s->pointer_keys[i].data);
     s->tables = NULL;
     s->table_count = s->table_capacity = 0;
 }
@@ -72,8 +74,7 @@ static enum err add_table(struct store_state *s, const struct store_table *table
             return misfit(why, "adds a table twice:", table->meta.number);
     if (s->table_count == s->table_capacity) {
         size_t capacity = s->table_capacity ? s->table_capacity * 2 : 8;
-        struct store_table *grown =
-            mem_resize(mem, s->tables, capacity * sizeof *grown);
+        struct store_table *grown = mem_resize(mem, s->tables, capacity * sizeof *grown);
         if (!grown) return err_set(why, ERR_NOMEM, 0, "manifest: table list");
         s->tables = grown;
         s->table_capacity = capacity;
@@ -161,7 +162,8 @@ static enum err put_field(struct edit_bytes *b, enum field field, size_t n,
     if (e) return e;
     uint8_t *p = b->data + b->size;
     *p++ = (uint8_t)field;
-    for (size_t i = 0; i < n; i++) p = varint_put(p, numbers[i]);
+    for (size_t i = 0; i < n; i++)
+        p = varint_put(p, numbers[i]);
     b->size = (size_t)(p - b->data);
     return ERR_OK;
 }
@@ -182,9 +184,9 @@ static enum err put_key(struct edit_bytes *b, slice key)
 static enum err put_table(struct edit_bytes *b, const struct store_table *t)
 {
     const struct sst_meta *m = &t->meta;
-    enum err e = PUT_FIELD(b, FIELD_ADD_TABLE, t->level, m->number, m->size,
-                           m->tail_bytes, m->footer_checksum, m->entries,
-                           m->tombstones, m->min_seq, m->max_seq);
+    enum err e =
+        PUT_FIELD(b, FIELD_ADD_TABLE, t->level, m->number, m->size, m->tail_bytes,
+                  m->checksum, m->entries, m->tombstones, m->min_seq, m->max_seq);
     if (!e) e = put_key(b, m->smallest);
     if (!e) e = put_key(b, m->largest);
     return e;
@@ -195,7 +197,8 @@ static enum err put_sparse(struct edit_bytes *b, enum field field, const uint64_
                            size_t n)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i < n; i++) count += values[i] != 0;
+    for (size_t i = 0; i < n; i++)
+        count += values[i] != 0;
     enum err e = PUT_FIELD(b, field, count);
     if (!e) e = room(b, count * 2 * VARINT64_BYTES_MAX);
     if (e) return e;
@@ -249,7 +252,8 @@ enum err store_state_encode(const struct store_state *s, struct edit_bytes *out)
     if (!e) e = PUT_FIELD(out, FIELD_CHAIN, s->chain.checksum, s->chain.number);
     for (size_t i = 0; i < s->log_count && !e; i++)
         e = PUT_FIELD(out, FIELD_ADD_LOG, s->logs[i].number, s->logs[i].recycled);
-    for (size_t i = 0; i < s->table_count && !e; i++) e = put_table(out, &s->tables[i]);
+    for (size_t i = 0; i < s->table_count && !e; i++)
+        e = put_table(out, &s->tables[i]);
     for (unsigned i = 0; i < LEVELS_MAX && !e; i++)
         if (s->pointer_keys[i].data) e = put_pointer(out, i, s->pointer_keys[i]);
     return e ? e : put_books(out, &s->books);
@@ -273,7 +277,7 @@ static bool take_table(slice *in, struct store_table *t)
     *m = (struct sst_meta){.number = n[1],
                            .size = n[2],
                            .tail_bytes = n[3],
-                           .footer_checksum = (uint32_t)n[4],
+                           .checksum = (uint32_t)n[4],
                            .entries = n[5],
                            .tombstones = n[6],
                            .min_seq = n[7],

@@ -40,7 +40,8 @@ void memlog_unref(struct memlog *m)
 
 void books_apply(struct books *books, const struct batch_entry *entry, seqno seq)
 {
-    if (entry->kind == BATCH_REGISTER_ADD) books->registers[entry->index] += entry->number;
+    if (entry->kind == BATCH_REGISTER_ADD)
+        books->registers[entry->index] += entry->number;
     if (entry->kind == BATCH_REGISTER_SET) books->registers[entry->index] = entry->number;
     if (entry->kind == BATCH_FLOOR) books->floors[entry->index] = seq;
 }

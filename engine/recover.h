@@ -25,7 +25,7 @@ struct recovered_log {
     uint64_t end;     /* behind the last record of the chain */
     uint64_t records; /* of the chain */
     bool recycled;
-    bool marked;      /* the last record is a mark that covers everything before it */
+    bool marked; /* the last record is a mark that covers everything before it */
     struct wal_tail tail;
     struct memlog *memlog; /* NULL: no record */
 };
@@ -41,9 +41,9 @@ struct recovery {
     struct wal_position manifest_watermark;
     struct recovered_log logs[STORE_LOGS_MAX]; /* as state.logs */
     size_t last; /* index of the log in which the chain ends: it becomes the active one */
-    struct wal_chain chain;         /* at that end */
-    struct wal_position watermark;  /* greatest one that was read */
-    struct books books;             /* at that end */
+    struct wal_chain chain;        /* at that end */
+    struct wal_position watermark; /* greatest one that was read */
+    struct books books;            /* at that end */
     seqno last_seq;
     struct table **tables; /* as state.tables, opened */
     uint64_t records;      /* of all logs, for the log line */

@@ -38,8 +38,8 @@ static enum err read_manifest(struct recovery *r, struct wal_reader *reader,
     enum err e;
     while ((e = wal_reader_next(reader, &record, why)) == ERR_OK) {
         struct wal_position here = {log->number, log->end};
-        log->marked = record.payload.size == 0 &&
-                      wal_position_compare(record.watermark, here) == 0;
+        log->marked =
+            record.payload.size == 0 && wal_position_compare(record.watermark, here) == 0;
         r->manifest_watermark = record.watermark;
         e = store_state_decode(&r->state, record.payload, r->env->mem, why);
         if (e) return e;
@@ -86,8 +86,8 @@ static enum err open_tables(struct recovery *r, struct err_detail *why)
     for (size_t i = 0; i < r->state.table_count; i++) {
         struct sst *sst;
         struct sst_meta meta;
-        enum err e = sst_open(r->env->mem, r->dir, &r->state.tables[i].meta, r->cache,
-                              &sst, why);
+        enum err e =
+            sst_open(r->env->mem, r->dir, &r->state.tables[i].meta, r->cache, &sst, why);
         if (e) return e;
         e = sst_meta_copy(&meta, &r->state.tables[i].meta, r->env->mem);
         if (!e) {
@@ -118,8 +118,8 @@ static enum err apply_record(struct recovery *r, struct recovered_log *log,
     enum err e;
     if (!log->memlog && (e = new_memlog(r, log, why))) return e;
     struct wal_position here = {log->number, log->end};
-    log->marked = record->payload.size == 0 &&
-                  wal_position_compare(record->watermark, here) == 0;
+    log->marked =
+        record->payload.size == 0 && wal_position_compare(record->watermark, here) == 0;
     r->watermark = record->watermark;
     if (record->payload.size == 0) return ERR_OK;
     uint32_t count = 0;

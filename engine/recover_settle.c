@@ -128,7 +128,6 @@ static enum err settle_log(struct recovery *r, size_t index, struct err_detail *
 
 /* ---- 4: files that nobody names ---- */
 
-
 static bool named(const struct recovery *r, enum filename_kind kind, uint64_t number)
 {
     if (kind == FILENAME_MANIFEST) return number == r->manifest.number;
@@ -189,7 +188,8 @@ enum err recover_settle(struct recovery *r, struct err_detail *why)
 {
     enum err e = settle_manifest(r, why);
     if (!e) e = clear_later_logs(r, why);
-    for (size_t i = 0; i <= r->last && !e; i++) e = settle_log(r, i, why);
+    for (size_t i = 0; i <= r->last && !e; i++)
+        e = settle_log(r, i, why);
     if (e) return e;
     int rc = disk_list(r->dir, sweep_name, r);
     if (rc) return err_set(why, err_from_os(rc), rc, "deleting leftover files");

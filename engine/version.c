@@ -121,7 +121,8 @@ static struct version *assemble(struct mem *mem, const struct version *base,
                                 size_t deleted_count)
 {
     size_t total = added_count;
-    for (int i = 0; base && i < LEVELS_MAX; i++) total += base->levels[i].count;
+    for (int i = 0; base && i < LEVELS_MAX; i++)
+        total += base->levels[i].count;
     struct version *v = mem_alloc(mem, sizeof *v + total * sizeof v->slots[0]);
     if (!v) return NULL;
     *v = (struct version){.mem = mem, .refs = 1};
@@ -154,8 +155,8 @@ enum err version_edit(const struct version *base, const struct version_change *a
                       size_t added_count, const struct version_change *deleted,
                       size_t deleted_count, struct version **out)
 {
-    struct version *v = assemble(base->mem, base, added, added_count, deleted,
-                                 deleted_count);
+    struct version *v =
+        assemble(base->mem, base, added, added_count, deleted, deleted_count);
     if (!v) return ERR_NOMEM;
     v->retire = base->retire;
     v->retire_arg = base->retire_arg;

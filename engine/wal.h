@@ -137,10 +137,10 @@ enum err wal_reader_next(struct wal_reader *r, struct wal_record *out,
 
 /* What lies behind the end of a chain. */
 struct wal_tail {
-    uint64_t end;           /* behind the last byte that is not zero; r->offset: blank */
-    bool records;           /* some bytes are records by themselves */
-    bool rot;               /* one of them knows that the break had been synced */
-    uint64_t witness;       /* its offset */
+    uint64_t end;     /* behind the last byte that is not zero; r->offset: blank */
+    bool records;     /* some bytes are records by themselves */
+    bool rot;         /* one of them knows that the break had been synced */
+    uint64_t witness; /* its offset */
 };
 /* Looks at everything behind r->offset. `broken` is where the chain ended (in this log or
  * an earlier one); `next_number` the record number expected there. */

@@ -16,12 +16,8 @@ void wal_reader_init(struct wal_reader *r, struct mem *mem, struct disk_file *fi
                      uint64_t log, uint64_t size, struct wal_chain chain, size_t step)
 {
     assert(step > 0);
-    *r = (struct wal_reader){.mem = mem,
-                             .file = file,
-                             .log = log,
-                             .size = size,
-                             .chain = chain,
-                             .step = step};
+    *r = (struct wal_reader){
+        .mem = mem, .file = file, .log = log, .size = size, .chain = chain, .step = step};
 }
 
 void wal_reader_deinit(struct wal_reader *r)
@@ -122,7 +118,8 @@ static size_t zeros_at(const uint8_t *p, size_t n)
         memcpy(&word, p + i, sizeof word);
         if (word) break;
     }
-    while (i < n && p[i] == 0) i++;
+    while (i < n && p[i] == 0)
+        i++;
     return i;
 }
 

@@ -147,8 +147,8 @@ static enum err append(struct wal_writer *w, uint8_t *frame, size_t length,
     int rc = disk_write(w->file, w->offset, frame, WAL_HEADER_BYTES + length, site, NULL);
     if (rc) {
         w->failed = true;
-        return err_set(why, err_from_os(rc), rc, "log %" PRIu64 ": write at offset %" PRIu64,
-                       w->log, w->offset);
+        return err_set(why, err_from_os(rc), rc,
+                       "log %" PRIu64 ": write at offset %" PRIu64, w->log, w->offset);
     }
     w->offset += WAL_HEADER_BYTES + length;
     w->chain = (struct wal_chain){checksum, w->chain.number + 1};
