@@ -64,10 +64,10 @@ static void a_site_narrows_the_plan(void)
 {
     struct plan plan = {.pattern = "fs/wal/sync/eio", .kth = 1, .sticky = true};
     plan.at_site = true;
-    plan.site = SITE_WAL_SWITCHSYNC;
+    plan.site = SITE_WAL_FILLSYNC;
     arm(&plan);
     CHECK_INT(ask(SITE_WAL_SYNC), 0);
-    CHECK_INT(ask(SITE_WAL_SWITCHSYNC), EIO);
+    CHECK_INT(ask(SITE_WAL_FILLSYNC), EIO);
     CHECK_INT(ask(SITE_WAL_DIRSYNC), 0);
     plan_disarm_all();
     CHECK_INT(plan.hits, 1);
