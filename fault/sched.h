@@ -5,7 +5,8 @@
  *          after sched_reap gave it back.
  * Threads: submit, reap and wait are called by the owner thread only; `run` is called on
  *          any thread and may touch nothing but its job's own inputs and outputs.
- * Tests:   tests/fault/sched_test.c
+ * Tests:   tests/fault/sched_inline_test.c, tests/fault/sched_threads_test.c,
+ *          tests/fault/sched_coroutine_test.c
  *
  * A job is a function from immutable inputs to new files and a result. That is what
  * makes three ways of running it equal: the owner sees a result only when it reaps it.
@@ -64,7 +65,9 @@ static inline void sched_free(struct sched *s)
 
 /* Runs each job inside sched_submit. No allocation but itself; NULL without memory. */
 struct sched *sched_inline_new(struct mem *mem);
-/* One worker thread per job class. NULL when a thread or the pipe cannot be made. */
+/* One worker thread per job class; the compactions' in the lowest scheduling class. Before
+ * waiting on the descriptor reap until NULL: a wake-up may stand for several jobs, and may
+ * now and then come when there is nothing to reap any more. NULL when a thread or the pipe cannot be made. */
 struct sched *sched_threads_new(struct mem *mem);
 
 #endif
