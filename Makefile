@@ -170,6 +170,37 @@ tsan: ## the suites with threads under ThreadSanitizer
 
 .PHONY: test ci-steps unit runner-check clang-check tidy lint asan tsan
 
+# ---- end to end ----
+#
+# The same runner over tests/e2e: the real server as a process, on the real disk.
+
+TEST_STEPS += e2e
+E2E_SUITES := $(wildcard tests/e2e/*_test.c)
+E2E_SRC    := $(wildcard tests/e2e/*.c tests/support/*.c)
+
+$(BUILD)/e2e/suites.inc: $(E2E_SUITES) Makefile
+	@mkdir -p $(@D)
+	@for f in $(E2E_SUITES); do n=$$(basename $$f _test.c); \
+	  echo "SUITE(\"e2e/$$n\", e2e_$${n}_tests)"; done > $@
+
+$(BUILD)/e2e/main.o: tests/main.c $(BUILD)/e2e/suites.inc $(BUILD)/flags
+	@echo '  cc  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) -I$(BUILD)/e2e -c -o $@ $<
+
+$(BUILD)/run-e2e: $(BUILD)/e2e/main.o $(call obj,$(E2E_SRC)) \
+                  $(BUILD)/libengine.a $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcunit $(LDLIBS_ALL)
+
+fiu: ## the server with fault points, for fiu-ctrl: build/fiu/riptidekv-server
+	@$(MAKE) $(SUB) VARIANT=fiu build/fiu/riptidekv-server
+
+e2e: all fiu ## the real server: killed, misled, damaged, refused, and asked by redis-cli
+	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-e2e
+	build/test/run-e2e --jobs $(JOBS) --timeout 300 --junit build/test/junit-e2e.xml
+
+.PHONY: fiu e2e
+
 # ---- the floor ----
 
 TEST_STEPS += symbols

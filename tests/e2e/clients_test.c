@@ -29,8 +29,8 @@ static bool conversation_holds(const struct scratch *s, int port)
 {
     static char output[OUTPUT_BYTES];
     shell_run(output, sizeof output,
-              "redis-cli -p %d --no-raw < '%s/commands' | grep -v '^$' > '%s/heard' 2>&1", port,
-              s->dir, s->dir);
+              "redis-cli -p %d --no-raw < '%s/commands' | grep -v '^$' > '%s/heard' 2>&1",
+              port, s->dir, s->dir);
     int differs =
         shell_run(output, sizeof output, "diff '%s/wanted' '%s/heard'", s->dir, s->dir);
     if (differs) printf("%s", output);
@@ -56,14 +56,15 @@ static void redis_itself_says_the_same(void)
     REQUIRE(scratch_new(&s));
     REQUIRE(split_conversation(&s));
     int port = 20000 + (int)(getpid() % 20000);
-    REQUIRE_INT(shell_run(output, sizeof output,
-                          "cp \"$(command -v redis-check-rdb)\" '%s/redis-server' && "
-                          "'%s/redis-server' --port %d --bind 127.0.0.1 --save '' --dir '%s' "
-                          "--daemonize yes --pidfile '%s/pid' --logfile '%s/log' && "
-                          "for i in $(seq 100); do redis-cli -p %d ping >/dev/null 2>&1 && "
-                          "test -s '%s/pid' && exit 0; sleep 0.05; done; exit 1",
-                          s.dir, s.dir, port, s.dir, s.dir, s.dir, port, s.dir),
-                0);
+    REQUIRE_INT(
+        shell_run(output, sizeof output,
+                  "cp \"$(command -v redis-check-rdb)\" '%s/redis-server' && "
+                  "'%s/redis-server' --port %d --bind 127.0.0.1 --save '' --dir '%s' "
+                  "--daemonize yes --pidfile '%s/pid' --logfile '%s/log' && "
+                  "for i in $(seq 100); do redis-cli -p %d ping >/dev/null 2>&1 && "
+                  "test -s '%s/pid' && exit 0; sleep 0.05; done; exit 1",
+                  s.dir, s.dir, port, s.dir, s.dir, s.dir, port, s.dir),
+        0);
 
     bool same = conversation_holds(&s, port);
 
@@ -101,14 +102,15 @@ static void redis_cli_stat_and_bigkeys_understand_the_server(void)
     world_open(&w, "");
     CHECK(world_set(&w, "key", "value"));
 
-    CHECK_INT(shell_run(output, sizeof output, "timeout 20 redis-cli -p %d --bigkeys 2>&1",
-                        w.server.port),
+    CHECK_INT(shell_run(output, sizeof output,
+                        "timeout 20 redis-cli -p %d --bigkeys 2>&1", w.server.port),
               0);
     CHECK(strstr(output, "Biggest string found") != NULL);
-    CHECK_INT(shell_run(output, sizeof output,
-                        "timeout 1.5 redis-cli -p %d --stat 2>&1 | grep -c '^1 '",
-                        w.server.port),
-              0);
+    CHECK_INT(
+        shell_run(output, sizeof output,
+                  "stdbuf -oL timeout 1.5 redis-cli -p %d --stat 2>&1 | grep -c '^1 '",
+                  w.server.port),
+        0);
     world_close(&w);
 }
 

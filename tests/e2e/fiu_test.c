@@ -54,8 +54,10 @@ static void a_failed_sync_refuses_writes_and_loses_nothing_acknowledged(void)
     CHECK(info_contains(&w, "aof_last_write_status:ok"));
 
     CHECK(fiu_says(&w, "enable name=fs/wal/sync/eio"));
-    CHECK(resp_expect(&w.client, '-', MISCONF "Input/output error", "SET", "during", "2", NULL));
-    CHECK(resp_expect(&w.client, '-', MISCONF "Input/output error", "SET", "during", "3", NULL));
+    CHECK(resp_expect(&w.client, '-', MISCONF "Input/output error", "SET", "during", "2",
+                      NULL));
+    CHECK(resp_expect(&w.client, '-', MISCONF "Input/output error", "SET", "during", "3",
+                      NULL));
     CHECK(world_get_is(&w, "before", "1"));
     CHECK(world_get_is(&w, "during", NULL));
     CHECK(info_contains(&w, "aof_last_write_status:err"));
@@ -75,8 +77,8 @@ static void a_full_disk_refuses_the_write_and_reads_go_on(void)
     CHECK(world_set(&w, "before", "1"));
 
     CHECK(fiu_says(&w, "enable name=fs/wal/write/enospc"));
-    CHECK(resp_expect(&w.client, '-', MISCONF "No space left on device", "SET", "during", "2",
-                      NULL));
+    CHECK(resp_expect(&w.client, '-', MISCONF "No space left on device", "SET", "during",
+                      "2", NULL));
     CHECK(world_get_is(&w, "before", "1"));
     CHECK(world_get_is(&w, "during", NULL));
     world_kill(&w);
@@ -94,7 +96,8 @@ static void no_reply_of_a_failed_group_is_an_ok(void)
     fiu_open(&w);
     CHECK(fiu_says(&w, "enable name=fs/wal/sync/eio"));
     slice set[3] = {slice_text("SET"), slice_text("key"), slice_text("value")};
-    for (int i = 0; i < 50; i++) resp_queue(&w.client, 3, set);
+    for (int i = 0; i < 50; i++)
+        resp_queue(&w.client, 3, set);
     REQUIRE(resp_flush(&w.client));
 
     for (int i = 0; i < 50; i++) {
