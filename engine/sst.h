@@ -10,7 +10,7 @@
  * Crash:   after sst_builder_finish returned the bytes are durable; the *name* is durable
  *          after the caller synced the directory. A table is never changed in place.
  * Format:  docs/formats.md#sorted-tables
- * Tests:   tests/engine/sst_test.c
+ * Tests:   tests/engine/sst_write_test.c, tests/engine/sst_read_test.c
  *
  * File: data blocks | filter | index | properties | footer. Everything behind the data
  * blocks is the tail; its length stands in the manifest, so that opening a table is one

@@ -1,0 +1,251 @@
+/* cache.c - two queues of blocks behind one hash table.
+ *
+ *   new block -> [ probation: a quarter ] -> out, unless it was used there
+ *                        | used
+ *                        v
+ *                [ main: three quarters ] -> used since? round again : out
+ *
+ * A block that was read once falls out of the small queue before it can push anything out
+ * of the large one: a scan costs a quarter of the cache at most. A hit only sets a mark;
+ * nothing is moved or locked (S3-FIFO and 2Q work alike; LevelDB moves a list entry on
+ * every hit). Blocks in use are pinned and skipped.
+ */
+#include "engine/cache.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+#define BUCKETS_MIN 16
+
+struct cache_entry {
+    struct cache_entry *chain;         /* next in the bucket */
+    struct cache_entry *older, *newer; /* in the queue */
+    uint64_t table, offset;
+    uint8_t *block;
+    size_t size;
+    unsigned pins;
+    bool used;    /* since it came to the front of its queue */
+    bool is_main; /* in the main queue */
+};
+
+struct queue {
+    struct cache_entry *oldest, *newest;
+    size_t bytes;
+};
+
+struct cache {
+    struct mem *mem;
+    size_t capacity;
+    struct cache_entry **buckets;
+    size_t bucket_count; /* a power of two; 0 before the first insert */
+    size_t count;
+    struct queue probation, main;
+    uint64_t hits, misses, evictions;
+};
+
+static size_t cost(const struct cache_entry *e)
+{
+    return e->size + sizeof *e;
+}
+
+static size_t used_bytes(const struct cache *c)
+{
+    return c->probation.bytes + c->main.bytes;
+}
+
+/* ---- queues ---- */
+
+static struct queue *queue_of(struct cache *c, const struct cache_entry *e)
+{
+    return e->is_main ? &c->main : &c->probation;
+}
+
+static void queue_push(struct queue *q, struct cache_entry *e)
+{
+    e->older = q->newest;
+    e->newer = NULL;
+    if (q->newest)
+        q->newest->newer = e;
+    else
+        q->oldest = e;
+    q->newest = e;
+    q->bytes += cost(e);
+}
+
+static void queue_remove(struct queue *q, struct cache_entry *e)
+{
+    if (e->older)
+        e->older->newer = e->newer;
+    else
+        q->oldest = e->newer;
+    if (e->newer)
+        e->newer->older = e->older;
+    else
+        q->newest = e->older;
+    assert(q->bytes >= cost(e));
+    q->bytes -= cost(e);
+}
+
+/* ---- hash table ---- */
+
+static size_t bucket_of(uint64_t table, uint64_t offset, size_t bucket_count)
+{
+    uint64_t mixed = (table * 0x9e3779b97f4a7c15u ^ offset) * 0xd6e8feb86659fd93u;
+    return (size_t)(mixed >> 32) & (bucket_count - 1);
+}
+
+static void table_add(struct cache_entry **buckets, size_t bucket_count,
+                      struct cache_entry *e)
+{
+    struct cache_entry **bucket = &buckets[bucket_of(e->table, e->offset, bucket_count)];
+    e->chain = *bucket;
+    *bucket = e;
+}
+
+/* Doubles the buckets; without memory the chains merely grow longer. */
+static bool table_grow(struct cache *c)
+{
+    size_t count = c->bucket_count ? 2 * c->bucket_count : BUCKETS_MIN;
+    struct cache_entry **buckets = mem_zalloc(c->mem, count * sizeof *buckets);
+    if (!buckets) return c->bucket_count > 0;
+    for (size_t i = 0; i < c->bucket_count; i++)
+        for (struct cache_entry *e = c->buckets[i], *next; e; e = next) {
+            next = e->chain;
+            table_add(buckets, count, e);
+        }
+    mem_free(c->mem, c->buckets);
+    c->buckets = buckets;
+    c->bucket_count = count;
+    return true;
+}
+
+static void drop(struct cache *c, struct cache_entry *e)
+{
+    assert(e->pins == 0);
+    struct cache_entry **link =
+        &c->buckets[bucket_of(e->table, e->offset, c->bucket_count)];
+    while (*link != e)
+        link = &(*link)->chain;
+    *link = e->chain;
+    queue_remove(queue_of(c, e), e);
+    c->count--;
+    mem_free(c->mem, e->block);
+    mem_free(c->mem, e);
+}
+
+/* ---- eviction ---- */
+
+/* Looks at the oldest entry of one queue: out with it, or to a queue's other end. */
+static void evict_step(struct cache *c)
+{
+    bool from_main =
+        c->main.oldest && (!c->probation.oldest || c->probation.bytes <= c->capacity / 4);
+    struct queue *q = from_main ? &c->main : &c->probation;
+    struct cache_entry *e = q->oldest;
+    if (!e->used && e->pins == 0) {
+        drop(c, e);
+        c->evictions++;
+        return;
+    }
+    queue_remove(q, e);
+    e->is_main |= e->used;
+    e->used = false;
+    queue_push(queue_of(c, e), e);
+}
+
+/* True when `bytes` more fit; false when what is pinned leaves no room. */
+static bool make_room(struct cache *c, size_t bytes)
+{
+    if (bytes > c->capacity) return false;
+    /* in three rounds every entry that nobody holds has lost its mark and gone */
+    for (size_t steps = 3 * c->count; used_bytes(c) > c->capacity - bytes; steps--) {
+        if (steps == 0) return false;
+        evict_step(c);
+    }
+    return true;
+}
+
+/* ---- the cache ---- */
+
+struct cache *cache_new(struct mem *mem, size_t capacity_bytes)
+{
+    assert(capacity_bytes > 0);
+    struct cache *c = mem_alloc(mem, sizeof *c);
+    if (c) *c = (struct cache){.mem = mem, .capacity = capacity_bytes};
+    return c;
+}
+
+void cache_free(struct cache *c)
+{
+    if (!c) return;
+    while (c->probation.oldest)
+        drop(c, c->probation.oldest);
+    while (c->main.oldest)
+        drop(c, c->main.oldest);
+    assert(c->count == 0 && used_bytes(c) == 0);
+    mem_free(c->mem, c->buckets);
+    mem_free(c->mem, c);
+}
+
+struct cache_entry *cache_find(struct cache *c, uint64_t table, uint64_t offset)
+{
+    struct cache_entry *e = NULL;
+    if (c->bucket_count) e = c->buckets[bucket_of(table, offset, c->bucket_count)];
+    while (e && (e->offset != offset || e->table != table))
+        e = e->chain;
+    if (!e) {
+        c->misses++;
+        return NULL;
+    }
+    c->hits++;
+    e->used = true;
+    e->pins++;
+    return e;
+}
+
+struct cache_entry *cache_insert(struct cache *c, uint64_t table, uint64_t offset,
+                                 uint8_t *block, size_t size)
+{
+    if (!make_room(c, size + sizeof(struct cache_entry))) return NULL;
+    if (c->count >= c->bucket_count && !table_grow(c)) return NULL;
+    struct cache_entry *e = mem_alloc(c->mem, sizeof *e);
+    if (!e) return NULL;
+    *e = (struct cache_entry){
+        .table = table, .offset = offset, .block = block, .size = size, .pins = 1};
+    table_add(c->buckets, c->bucket_count, e);
+    queue_push(&c->probation, e);
+    c->count++;
+    return e;
+}
+
+const uint8_t *cache_block(const struct cache_entry *e, size_t *size)
+{
+    *size = e->size;
+    return e->block;
+}
+
+void cache_unpin(struct cache *c, struct cache_entry *e)
+{
+    (void)c;
+    assert(e->pins > 0);
+    e->pins--;
+}
+
+static void drop_table_in(struct cache *c, struct queue *q, uint64_t table)
+{
+    for (struct cache_entry *e = q->oldest, *newer; e; e = newer) {
+        newer = e->newer;
+        if (e->table == table) drop(c, e);
+    }
+}
+
+void cache_drop_table(struct cache *c, uint64_t table)
+{
+    drop_table_in(c, &c->probation, table);
+    drop_table_in(c, &c->main, table);
+}
+
+void cache_stats_get(const struct cache *c, struct cache_stats *out)
+{
+    *out = (struct cache_stats){c->hits, c->misses, c->evictions, used_bytes(c)};
+}

@@ -1,0 +1,676 @@
+/* sst_read.c - opens, searches and verifies table files.
+ *
+ * An open table is one block of memory: its description and, behind it, the tail of the
+ * file as it was read, with the filter on a boundary of cache lines. The index is searched
+ * where it lies: it is a block of whole keys, so that its arrays serve as they are.
+ *
+ *   get:  filter (one cache line) > index (integers) > block from cache or file > block_seek
+ *
+ * The checksums form a chain: the manifest has the footer's, the footer those of filter,
+ * index and properties, the index those of all data blocks. A block that was valid once, or
+ * is valid elsewhere, is not taken for the one that belongs here.
+ *
+ * Long iterations read ahead into a buffer of their own and leave the cache alone.
+ */
+#include "engine/sst.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "engine/block.h"
+#include "engine/coding.h"
+#include "engine/crc32c.h"
+#include "engine/filter.h"
+#include "engine/sst_format.h"
+
+#define READ_AHEAD_BYTES (64u * 1024)
+/* Blocks that an iterator moves over one after the other before it reads ahead. */
+#define READ_AHEAD_AFTER 2
+
+struct sst {
+    struct mem *mem;
+    struct disk_file *file;
+    struct cache *cache; /* may be NULL */
+    uint64_t number;
+    uint64_t size, tail_offset; /* of the file; where filter, index, ... begin */
+    size_t tail_bytes;
+    size_t memory; /* of this allocation */
+    const uint8_t *filter;
+    size_t filter_bytes; /* 0: no filter */
+    unsigned filter_probes;
+    struct block index;
+    struct sst_properties properties;
+};
+
+/* ---- messages ---- */
+
+static enum err say(uint64_t number, struct err_detail *why, enum err code, int os,
+                    const char *what)
+{
+    char name[SST_NAME_BYTES];
+    sst_name(number, name);
+    return err_set(why, code, os, "%s: %s", name, what);
+}
+
+static enum err say_at(uint64_t number, struct err_detail *why, enum err code, int os,
+                       const char *part, uint64_t offset, const char *what)
+{
+    if (!why) return code;
+    char name[SST_NAME_BYTES];
+    sst_name(number, name);
+    return err_set(why, code, os, "%s: %s at offset %" PRIu64 ": %s", name, part, offset,
+                   what);
+}
+
+static enum err say_block(const struct sst *sst, struct err_detail *why, enum err code,
+                          int os, uint64_t offset, const char *what)
+{
+    return say_at(sst->number, why, code, os, "data block", offset, what);
+}
+
+/* A number of the file and the same number of the manifest. */
+static enum err compare_number(uint64_t number, const char *noun, uint64_t file,
+                               uint64_t manifest, struct err_detail *why)
+{
+    if (file == manifest) return ERR_OK;
+    char name[SST_NAME_BYTES];
+    sst_name(number, name);
+    return err_set(why, ERR_CORRUPT, 0,
+                   "%s: %s is %" PRIu64 ", the manifest says %" PRIu64, name, noun, file,
+                   manifest);
+}
+
+/* ---- opening ---- */
+
+static enum err open_file(struct disk_dir *dir, const struct sst_meta *meta,
+                          struct disk_file **file, struct err_detail *why)
+{
+    char name[SST_NAME_BYTES];
+    sst_name(meta->number, name);
+    int os = disk_open(dir, name, DISK_READ, SITE_SST_CREATE, file);
+    if (!os) return ERR_OK;
+    enum err e = err_from_os(os);
+    return say(meta->number, why, e, os,
+               e == ERR_MISSING ? "missing" : "cannot be opened");
+}
+
+static enum err check_size(struct disk_file *file, const struct sst_meta *meta,
+                           struct err_detail *why)
+{
+    uint64_t size;
+    int os = disk_size(file, &size);
+    if (os) return say(meta->number, why, err_from_os(os), os, "size cannot be read");
+    enum err e = compare_number(meta->number, "size", size, meta->size, why);
+    if (e) return e;
+    if (meta->tail_bytes > size || meta->tail_bytes < SST_FOOTER_BYTES)
+        return say(meta->number, why, ERR_CORRUPT, 0, "no room for its tail");
+    return ERR_OK;
+}
+
+/* One allocation: the struct, padding, the tail. */
+static struct sst *new_sst(struct mem *mem, const struct sst_meta *meta, uint8_t **tail)
+{
+    if (meta->tail_bytes > SIZE_MAX / 2) return NULL;
+    size_t memory = sizeof(struct sst) + FILTER_LINE_BYTES + (size_t)meta->tail_bytes;
+    struct sst *sst = mem_alloc(mem, memory);
+    if (!sst) return NULL;
+    uintptr_t at = (uintptr_t)(sst + 1) + FILTER_LINE_BYTES - 1;
+    *tail = (uint8_t *)(at - at % FILTER_LINE_BYTES);
+    *sst = (struct sst){.mem = mem,
+                        .number = meta->number,
+                        .size = meta->size,
+                        .tail_offset = meta->size - meta->tail_bytes,
+                        .tail_bytes = (size_t)meta->tail_bytes,
+                        .memory = memory};
+    return sst;
+}
+
+static enum err read_tail(const struct sst *sst, uint8_t *tail, struct err_detail *why)
+{
+    size_t got = 0;
+    int os = disk_read(sst->file, sst->tail_offset, tail, sst->tail_bytes, &got);
+    if (os)
+        return say_at(sst->number, why, err_from_os(os), os, "tail", sst->tail_offset,
+                      "read failed");
+    if (got == sst->tail_bytes) return ERR_OK;
+    return say_at(sst->number, why, ERR_CORRUPT, 0, "tail", sst->tail_offset,
+                  "cut short");
+}
+
+static enum err check_footer(const struct sst *sst, const uint8_t *tail,
+                             const struct sst_meta *meta, struct sst_footer *f,
+                             struct err_detail *why)
+{
+    uint64_t offset = sst->size - SST_FOOTER_BYTES;
+    const char *what = NULL;
+    uint32_t crc = 0;
+    enum err e =
+        sst_footer_get(tail + sst->tail_bytes - SST_FOOTER_BYTES, f, &crc, &what);
+    if (e) return say_at(sst->number, why, e, 0, "footer", offset, what);
+    if (crc != meta->checksum)
+        what = "checksum is not the one in the manifest";
+    else if (f->number != sst->number)
+        what = "belongs to another table";
+    else if (f->data_bytes != sst->tail_offset ||
+             (uint64_t)f->filter_bytes + f->index_bytes + f->properties_bytes +
+                     SST_FOOTER_BYTES !=
+                 sst->tail_bytes ||
+             f->filter_bytes % FILTER_LINE_BYTES != 0)
+        what = "sizes of its parts are wrong";
+    if (what) return say_at(sst->number, why, ERR_CORRUPT, 0, "footer", offset, what);
+    return ERR_OK;
+}
+
+static enum err check_part(const struct sst *sst, const uint8_t *tail, const char *part,
+                           slice bytes, uint32_t crc, struct err_detail *why)
+{
+    if (crc32c(0, bytes.data, bytes.size) == crc) return ERR_OK;
+    uint64_t offset = sst->tail_offset + (uint64_t)(bytes.data - tail);
+    return say_at(sst->number, why, ERR_CORRUPT, 0, part, offset, "checksum mismatch");
+}
+
+/* Every entry is whole, keys ascend, and the blocks follow one another without a gap. */
+static bool index_is_sound(const struct block *index, uint64_t data_bytes)
+{
+    uint64_t offset = 0;
+    uint32_t next = 0;
+    struct block_entry e, before = {0};
+    for (uint32_t i = 0; i < index->restarts; i++, before = e) {
+        struct sst_handle h;
+        if (block_restart(index, i, &e) || !sst_handle_get(e.value, &h)) return false;
+        if (e.rest.data < index->bytes + next || e.rest.size < index->common)
+            return false;
+        if (i && ikey_compare(before.rest, before.tag, e.rest, e.tag) >= 0) return false;
+        if (h.offset != offset || h.size > data_bytes - offset) return false;
+        if (data_bytes - offset - h.size < SST_BLOCK_TAIL_BYTES) return false;
+        offset += h.size + SST_BLOCK_TAIL_BYTES;
+        next = e.next;
+    }
+    return next == index->end && offset == data_bytes;
+}
+
+static enum err check_properties(const struct sst *sst, const struct sst_meta *meta,
+                                 struct err_detail *why)
+{
+    const struct sst_properties *p = &sst->properties;
+    enum err e =
+        compare_number(sst->number, "number of entries", p->entries, meta->entries, why);
+    if (!e)
+        e = compare_number(sst->number, "number of tombstones", p->tombstones,
+                           meta->tombstones, why);
+    if (!e)
+        e = compare_number(sst->number, "smallest sequence", p->min_seq, meta->min_seq,
+                           why);
+    if (!e)
+        e = compare_number(sst->number, "largest sequence", p->max_seq, meta->max_seq,
+                           why);
+    if (!e)
+        e = compare_number(sst->number, "number of blocks", p->blocks,
+                           sst->index.restarts, why);
+    if (!e && !(slice_equal(p->smallest, meta->smallest) &&
+                slice_equal(p->largest, meta->largest)))
+        e = say(sst->number, why, ERR_CORRUPT, 0, "its bounds are not the manifest's");
+    return e;
+}
+
+/* Verifies the tail and points the table at its parts. */
+static enum err take_tail(struct sst *sst, const uint8_t *tail,
+                          const struct sst_meta *meta, struct err_detail *why)
+{
+    struct sst_footer f;
+    enum err e = check_footer(sst, tail, meta, &f, why);
+    if (e) return e;
+    slice filter = slice_of(tail, f.filter_bytes);
+    slice index = slice_of(tail + f.filter_bytes, f.index_bytes);
+    slice properties = slice_of(index.data + index.size, f.properties_bytes);
+    e = check_part(sst, tail, "filter", filter, f.filter_crc, why);
+    if (!e) e = check_part(sst, tail, "index", index, f.index_crc, why);
+    if (!e) e = check_part(sst, tail, "properties", properties, f.properties_crc, why);
+    if (e) return e;
+    sst->filter = filter.data;
+    sst->filter_bytes = filter.size;
+    sst->filter_probes = f.filter_probes;
+    if (block_open(&sst->index, index) || !index_is_sound(&sst->index, f.data_bytes))
+        return say_at(sst->number, why, ERR_CORRUPT, 0, "index",
+                      sst->tail_offset + filter.size, "does not fit the data blocks");
+    if (!sst_properties_get(properties, &sst->properties))
+        return say_at(sst->number, why, ERR_CORRUPT, 0, "properties",
+                      sst->tail_offset + filter.size + index.size, "malformed");
+    return check_properties(sst, meta, why);
+}
+
+enum err sst_open(struct mem *mem, struct disk_dir *dir, const struct sst_meta *meta,
+                  struct cache *cache, struct sst **out, struct err_detail *why)
+{
+    struct disk_file *file;
+    enum err e = open_file(dir, meta, &file, why);
+    if (e) return e;
+    e = check_size(file, meta, why);
+    if (e) {
+        disk_close(file);
+        return e;
+    }
+    uint8_t *tail;
+    struct sst *sst = new_sst(mem, meta, &tail);
+    if (!sst) {
+        disk_close(file);
+        return say(meta->number, why, ERR_NOMEM, 0, "no memory to open it");
+    }
+    sst->file = file;
+    sst->cache = cache;
+    e = read_tail(sst, tail, why);
+    if (!e) e = take_tail(sst, tail, meta, why);
+    if (e) {
+        sst_close(sst);
+        return e;
+    }
+    *out = sst;
+    return ERR_OK;
+}
+
+void sst_close(struct sst *sst)
+{
+    if (!sst) return;
+    disk_close(sst->file);
+    mem_free(sst->mem, sst);
+}
+
+size_t sst_memory(const struct sst *sst)
+{
+    return sst->memory;
+}
+
+/* ---- data blocks ---- */
+
+/* What the index says of its i-th block; verified at open. */
+static struct sst_handle handle_at(const struct sst *sst, uint32_t i)
+{
+    struct block_entry e;
+    struct sst_handle h = {0};
+    bool sound = !block_restart(&sst->index, i, &e) && sst_handle_get(e.value, &h);
+    assert(sound);
+    (void)sound;
+    return h;
+}
+
+static size_t stored_bytes(const struct sst_handle *h)
+{
+    return (size_t)h->size + SST_BLOCK_TAIL_BYTES;
+}
+
+/* Verifies the bytes of one block and its tail as they were read. */
+static enum err verify_block(const struct sst *sst, const struct sst_handle *h,
+                             const uint8_t *stored, struct err_detail *why)
+{
+    uint32_t crc = crc32c(0, stored, (size_t)h->size + 1);
+    if (crc != h->crc || crc != fixed32_get(stored + h->size + 1))
+        return say_block(sst, why, ERR_CORRUPT, 0, h->offset, "checksum mismatch");
+    if (stored[h->size] != SST_CODEC_NONE)
+        return say_block(sst, why, ERR_NEWER_FORMAT, 0, h->offset,
+                         "stored with a codec this program does not know");
+    return ERR_OK;
+}
+
+static enum err read_bytes(const struct sst *sst, uint64_t offset, uint8_t *to, size_t n,
+                           struct err_detail *why)
+{
+    size_t got = 0;
+    int os = disk_read(sst->file, offset, to, n, &got);
+    if (os) return say_block(sst, why, err_from_os(os), os, offset, "read failed");
+    if (got == n) return ERR_OK;
+    return say_block(sst, why, ERR_CORRUPT, 0, offset, "cut short");
+}
+
+static enum err read_block(const struct sst *sst, const struct sst_handle *h,
+                           uint8_t **stored, struct err_detail *why)
+{
+    uint8_t *bytes = mem_alloc(sst->mem, stored_bytes(h));
+    if (!bytes)
+        return say_block(sst, why, ERR_NOMEM, 0, h->offset, "no memory to read it");
+    enum err e = read_bytes(sst, h->offset, bytes, stored_bytes(h), why);
+    if (!e) e = verify_block(sst, h, bytes, why);
+    if (e) {
+        mem_free(sst->mem, bytes);
+        return e;
+    }
+    *stored = bytes;
+    return ERR_OK;
+}
+
+void sst_pin_release(struct sst *sst, struct sst_pin *pin)
+{
+    if (pin->entry) cache_unpin(sst->cache, pin->entry);
+    mem_free(sst->mem, pin->block);
+    *pin = (struct sst_pin){0};
+}
+
+/* A block from the cache or the file, held by the pin; large ones are not cached. */
+static enum err pin_block(struct sst *sst, const struct sst_handle *h,
+                          struct sst_pin *pin, slice *contents, struct err_detail *why)
+{
+    bool cached = sst->cache && h->size <= LARGE_VALUE_BYTES;
+    if (cached) pin->entry = cache_find(sst->cache, sst->number, h->offset);
+    if (pin->entry) {
+        size_t size;
+        *contents = slice_of(cache_block(pin->entry, &size), (size_t)h->size);
+        assert(size == stored_bytes(h));
+        return ERR_OK;
+    }
+    uint8_t *bytes = NULL;
+    enum err e = read_block(sst, h, &bytes, why);
+    if (e) return e;
+    if (cached)
+        pin->entry =
+            cache_insert(sst->cache, sst->number, h->offset, bytes, stored_bytes(h));
+    if (!pin->entry) pin->block = bytes;
+    *contents = slice_of(bytes, (size_t)h->size);
+    return ERR_OK;
+}
+
+/* The number of the block that holds the first entry >= (key, tag), if the table has one;
+ * `restarts` of the index: all entries are smaller. */
+static enum err find_block(const struct sst *sst, slice key, uint64_t tag, uint32_t *i,
+                           struct err_detail *why)
+{
+    if (!block_seek_restart(&sst->index, key, tag, i)) return ERR_OK;
+    return say(sst->number, why, ERR_CORRUPT, 0, "its index is malformed");
+}
+
+/* ---- point reads ---- */
+
+bool sst_may_contain(const struct sst *sst, slice key)
+{
+    if (sst->filter_bytes == 0) return true;
+    return filter_may_contain(sst->filter, sst->filter_bytes, sst->filter_probes,
+                              filter_hash(key));
+}
+
+enum err sst_get(struct sst *sst, slice key, seqno seq, bool *found, uint64_t *tag,
+                 slice *value, struct sst_pin *pin, struct err_detail *why)
+{
+    assert(!pin->entry && !pin->block);
+    if (!sst_may_contain(sst, key)) {
+        *found = false;
+        return ERR_OK;
+    }
+    uint32_t i = 0;
+    enum err e = find_block(sst, key, tag_seek(seq), &i, why);
+    if (e) return e;
+    if (i == sst->index.restarts) {
+        *found = false;
+        return ERR_OK;
+    }
+    struct sst_handle h = handle_at(sst, i);
+    slice contents;
+    e = pin_block(sst, &h, pin, &contents, why);
+    if (e) return e;
+
+    struct block block;
+    struct block_entry entry;
+    e = block_open(&block, contents);
+    if (!e) e = block_seek(&block, key, tag_seek(seq), &entry);
+    if (!e && block_entry_is(&entry, key)) {
+        *found = true;
+        *tag = entry.tag;
+        *value = entry.value;
+        return ERR_OK;
+    }
+    sst_pin_release(sst, pin);
+    if (e && e != ERR_NOT_FOUND) return say_block(sst, why, e, 0, h.offset, "malformed");
+    *found = false;
+    return ERR_OK;
+}
+
+/* ---- iterator ---- */
+
+struct sst_iter {
+    struct iter iter;
+    struct mem *mem;
+    struct sst *sst;
+    struct err_detail *why;
+    bool use_cache;
+    unsigned run; /* blocks entered by `next` since the last seek */
+    uint32_t at;  /* number of the current block */
+    struct block_iter block;
+    struct sst_pin pin; /* holds the current block, or */
+    uint8_t *buffer;    /* it lies in bytes that were read ahead */
+    size_t capacity, filled;
+    uint64_t buffer_offset; /* of the file */
+};
+
+static void iter_fail(struct sst_iter *it, enum err e)
+{
+    it->iter.valid = false;
+    it->iter.err = e;
+}
+
+/* Fills the buffer from `offset` on: the block and, in a longer run, what follows it. */
+static enum err fill(struct sst_iter *it, const struct sst_handle *h)
+{
+    const struct sst *sst = it->sst;
+    size_t n = stored_bytes(h), ahead = (size_t)READ_AHEAD_BYTES;
+    if (it->run < READ_AHEAD_AFTER || ahead < n) ahead = n;
+    if (ahead > sst->tail_offset - h->offset)
+        ahead = (size_t)(sst->tail_offset - h->offset);
+    it->filled = 0;
+    if (ahead > it->capacity) {
+        uint8_t *buffer = mem_alloc(it->mem, ahead);
+        if (!buffer)
+            return say_block(sst, it->why, ERR_NOMEM, 0, h->offset,
+                             "no memory to read it");
+        mem_free(it->mem, it->buffer);
+        it->buffer = buffer;
+        it->capacity = ahead;
+    }
+    enum err e = read_bytes(sst, h->offset, it->buffer, ahead, it->why);
+    if (e) return e;
+    it->buffer_offset = h->offset;
+    it->filled = ahead;
+    return ERR_OK;
+}
+
+/* The block's bytes from the iterator's buffer. */
+static enum err buffer_block(struct sst_iter *it, const struct sst_handle *h,
+                             slice *contents)
+{
+    uint64_t from = h->offset - it->buffer_offset;
+    if (h->offset < it->buffer_offset || from + stored_bytes(h) > it->filled) {
+        enum err e = fill(it, h);
+        if (e) return e;
+        from = 0;
+    }
+    enum err e = verify_block(it->sst, h, it->buffer + from, it->why);
+    if (e) return e;
+    *contents = slice_of(it->buffer + from, (size_t)h->size);
+    return ERR_OK;
+}
+
+/* Makes the i-th block the current one. */
+static enum err enter_block(struct sst_iter *it, uint32_t i)
+{
+    struct sst_handle h = handle_at(it->sst, i);
+    slice contents;
+    sst_pin_release(it->sst, &it->pin);
+    it->at = i;
+    enum err e = it->use_cache && it->run < READ_AHEAD_AFTER
+                     ? pin_block(it->sst, &h, &it->pin, &contents, it->why)
+                     : buffer_block(it, &h, &contents);
+    if (e) return e;
+    e = block_iter_open(&it->block, contents);
+    if (e) return say_block(it->sst, it->why, e, 0, h.offset, "malformed");
+    return ERR_OK;
+}
+
+static inline void copy_entry(struct sst_iter *it)
+{
+    it->iter.valid = true;
+    it->iter.key = it->block.key;
+    it->iter.tag = it->block.tag;
+    it->iter.value = it->block.value;
+}
+
+/* Shows the block's current entry; past its end, the first one of the blocks behind it. */
+static void settle(struct sst_iter *it)
+{
+    while (!it->block.valid) {
+        uint64_t offset = handle_at(it->sst, it->at).offset;
+        if (it->block.err) {
+            iter_fail(it, say_block(it->sst, it->why, it->block.err, 0, offset,
+                                    it->block.err == ERR_NOMEM ? "no memory for its key"
+                                                               : "malformed"));
+            return;
+        }
+        if (it->at + 1 == it->sst->index.restarts) {
+            iter_fail(it, ERR_OK);
+            return;
+        }
+        it->run++;
+        enum err e = enter_block(it, it->at + 1);
+        if (e) {
+            iter_fail(it, e);
+            return;
+        }
+        block_iter_first(&it->block);
+    }
+    copy_entry(it);
+}
+
+static void sst_iter_first(struct iter *iter)
+{
+    struct sst_iter *it = (struct sst_iter *)iter;
+    it->run = 0;
+    iter_fail(it, enter_block(it, 0));
+    if (iter->err) return;
+    block_iter_first(&it->block);
+    settle(it);
+}
+
+static void sst_iter_seek(struct iter *iter, slice key, uint64_t tag)
+{
+    struct sst_iter *it = (struct sst_iter *)iter;
+    uint32_t i = 0;
+    it->run = 0;
+    iter_fail(it, find_block(it->sst, key, tag, &i, it->why));
+    if (iter->err || i == it->sst->index.restarts) return;
+    iter_fail(it, enter_block(it, i));
+    if (iter->err) return;
+    block_iter_seek(&it->block, key, tag);
+    settle(it);
+}
+
+static void sst_iter_next(struct iter *iter)
+{
+    struct sst_iter *it = (struct sst_iter *)iter;
+    assert(iter->valid);
+    block_iter_next(&it->block);
+    if (it->block.valid)
+        copy_entry(it);
+    else
+        settle(it);
+}
+
+static void sst_iter_free(struct iter *iter)
+{
+    struct sst_iter *it = (struct sst_iter *)iter;
+    sst_pin_release(it->sst, &it->pin);
+    block_iter_deinit(&it->block);
+    mem_free(it->mem, it->buffer);
+    mem_free(it->mem, it);
+}
+
+struct iter *sst_iter(struct sst *sst, struct mem *mem, bool use_cache,
+                      struct err_detail *why)
+{
+    static const struct iter_ops ops = {sst_iter_first, sst_iter_seek, sst_iter_next,
+                                        sst_iter_free};
+    struct sst_iter *it = mem_alloc(mem, sizeof *it);
+    if (!it) return NULL;
+    *it = (struct sst_iter){.iter = {.ops = &ops},
+                            .mem = mem,
+                            .sst = sst,
+                            .why = why,
+                            .use_cache = use_cache && sst->cache};
+    block_iter_init(&it->block, mem);
+    return &it->iter;
+}
+
+/* ---- checking ---- */
+
+/* What a walk over all blocks has seen. */
+struct tally {
+    struct sst_properties seen;
+    slice last; /* separator in the index of the block before */
+    uint64_t last_tag;
+};
+
+/* One entry against the filter and the separators of the index around its block. */
+static const char *check_entry(const struct sst *sst, const struct block_iter *it,
+                               const struct block_entry *separator, struct tally *t)
+{
+    t->seen.entries++;
+    t->seen.tombstones += tag_kind(it->tag) == ENTRY_DELETE;
+    if (tag_seq(it->tag) < t->seen.min_seq) t->seen.min_seq = tag_seq(it->tag);
+    if (tag_seq(it->tag) > t->seen.max_seq) t->seen.max_seq = tag_seq(it->tag);
+    if (t->seen.blocks && ikey_compare(t->last, t->last_tag, it->key, it->tag) >= 0)
+        return "key below the index entry before it";
+    if (ikey_compare(it->key, it->tag, separator->rest, separator->tag) > 0)
+        return "key above its index entry";
+    if (tag_kind(it->tag) > ENTRY_PUT)
+        return "entry of a kind this program does not know";
+    if (!sst_may_contain(sst, it->key)) return "the filter denies a key";
+    return NULL;
+}
+
+static enum err check_block(struct sst_iter *it, uint32_t i, struct tally *t)
+{
+    const struct sst *sst = it->sst;
+    enum err e = enter_block(it, i);
+    if (e) return e;
+    const struct block *b = &it->block.block;
+    struct sst_handle h = handle_at(sst, i);
+    unsigned entries;
+    e = block_check(it->mem, slice_of(b->bytes, (size_t)h.size), &entries);
+    if (e)
+        return say_block(sst, it->why, e, 0, h.offset,
+                         e == ERR_NOMEM ? "no memory to check it"
+                                        : "its order is broken");
+    struct block_entry separator;
+    e = block_restart(&sst->index, i, &separator);
+    const char *what = e ? "its index entry is malformed" : NULL;
+    block_iter_first(&it->block);
+    if (i == 0 && it->block.valid &&
+        !slice_equal(it->block.key, sst->properties.smallest))
+        what = "does not begin with the table's smallest key";
+    for (; it->block.valid && !what; block_iter_next(&it->block)) {
+        what = check_entry(sst, &it->block, &separator, t);
+        /* a shortened last separator would hide keys from nobody, but is never written */
+        if (i + 1 == sst->index.restarts && it->block.next == b->end && !what &&
+            !slice_equal(it->block.key, sst->properties.largest))
+            what = "does not end with the table's largest key";
+    }
+    if (!what && it->block.err)
+        return say_block(sst, it->why, it->block.err, 0, h.offset, "cannot be iterated");
+    if (what) return say_block(sst, it->why, ERR_CORRUPT, 0, h.offset, what);
+    t->last = separator.rest;
+    t->last_tag = separator.tag;
+    t->seen.blocks++;
+    return ERR_OK;
+}
+
+enum err sst_check(struct sst *sst, const struct sst_meta *meta, struct err_detail *why)
+{
+    struct sst_iter *it = (struct sst_iter *)sst_iter(sst, sst->mem, false, why);
+    if (!it) return say(sst->number, why, ERR_NOMEM, 0, "no memory to check it");
+    struct tally t = {.seen = {.min_seq = SEQNO_MAX}};
+    enum err e = ERR_OK;
+    it->run = READ_AHEAD_AFTER; /* everything will be read */
+    for (uint32_t i = 0; i < sst->index.restarts && !e; i++)
+        e = check_block(it, i, &t);
+    sst_iter_free(&it->iter);
+    if (e) return e;
+    t.seen.smallest = sst->properties.smallest;
+    t.seen.largest = sst->properties.largest;
+    struct sst counted = {
+        .number = sst->number, .index = sst->index, .properties = t.seen};
+    return check_properties(&counted, meta, why);
+}
