@@ -1,8 +1,8 @@
 /* disk_trace.c - see disk_trace.h.
  *
  * Each call is recorded when it begins, so that ordinals are the order in which calls
- * were made, and completed when it returns. Under coroutines others may begin in between:
- * `overlaps` says how many, and a sync covers only what began before itself.
+ * were made, and completed when it returns. Under coroutines others may run in between;
+ * the order of returns is recorded too, because that is the order of effects.
  *
  * Names are interned: a call carries small numbers, and a file keeps the name under which
  * it was opened even when it is renamed meanwhile, because that is what the program meant.
@@ -25,7 +25,8 @@ struct disk_trace {
     struct disk *inner;
     struct trace_call *calls;
     size_t count, calls_size;
-    size_t *names; /* offsets into text; number 0 is "" */
+    uint32_t ended; /* calls that have returned */
+    size_t *names;  /* offsets into text; number 0 is "" */
     size_t name_count, names_size;
     char *text;
     size_t text_used, text_size;
@@ -111,7 +112,7 @@ static int call_end(struct disk_trace *t, size_t ordinal, int result)
 {
     if (ordinal < t->count) { /* else the trace was cleared meanwhile */
         t->calls[ordinal].result = result;
-        t->calls[ordinal].overlaps = (uint32_t)(t->count - 1 - ordinal);
+        t->calls[ordinal].order = t->ended++;
     }
     return result;
 }
@@ -418,6 +419,7 @@ const char *disk_trace_name(const struct disk_trace *t, uint32_t name)
 void disk_trace_clear(struct disk_trace *t)
 {
     t->count = 0;
+    t->ended = 0;
 }
 
 /* ---- comparing and printing ---- */
@@ -443,7 +445,7 @@ static uint64_t call_hash(const struct disk_trace *t, const struct trace_call *c
         c->length,
         c->hash,
         (uint64_t)c->result,
-        c->overlaps,
+        c->order,
     };
     return trace_hash_bytes(fields, sizeof fields);
 }

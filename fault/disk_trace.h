@@ -36,7 +36,8 @@ struct trace_call {
     uint64_t length;     /* write: bytes that should be written */
     uint64_t hash;       /* write: of these bytes */
     int64_t result;      /* negative errno; write: bytes written; else 0 */
-    uint32_t overlaps;   /* calls that began before this one returned */
+    uint32_t order;      /* it was the how-manieth to return, from 0: under coroutines a
+                            call takes effect (a sync: ends) in this order */
 };
 
 /* 0 or -ENOMEM. */

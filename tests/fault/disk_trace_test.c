@@ -7,11 +7,12 @@
 #include <unistd.h>
 
 #include "fault/disk_posix.h"
+#include "fault/disk_sim.h"
 #include "fault/disk_trace.h"
+#include "fault/sched_coroutine.h"
 
-/* A trace over a disk of its own, which is removed again. */
+/* A trace over a simulated disk. */
 struct traced {
-    char path[64];
     struct mem_counting mem;
     struct disk *inner;
     struct disk_trace *trace;
@@ -20,22 +21,19 @@ struct traced {
 
 static void traced_init(struct traced *x)
 {
-    strcpy(x->path, "/tmp/disk_trace_test.XXXXXX");
-    REQUIRE(mkdtemp(x->path) != NULL);
+    struct disk_sim_config config;
+    disk_sim_config_init(&config);
     mem_counting_init(&x->mem, mem_libc());
-    REQUIRE_INT(disk_posix_new(mem_libc(), x->path, &x->inner), 0);
+    REQUIRE_INT(disk_sim_new(mem_libc(), &config, &x->inner), 0);
     REQUIRE_INT(disk_trace_new(&x->mem.mem, x->inner, &x->trace), 0);
     x->disk = disk_trace_disk(x->trace);
 }
 
 static void traced_deinit(struct traced *x)
 {
-    char command[128];
     disk_trace_free(x->trace);
     CHECK_INT(x->mem.blocks, 0);
-    disk_posix_free(x->inner);
-    snprintf(command, sizeof command, "rm -rf %s", x->path);
-    CHECK_INT(system(command), 0);
+    disk_sim_free(x->inner);
 }
 
 /* One call of each kind; `text` goes into a file. */
@@ -204,6 +202,111 @@ static void bytes_hash_by_content_and_length(void)
     }
 }
 
+static void both_disks_give_the_same_trace(void)
+{
+    struct traced x;
+    traced_init(&x);
+    char path[] = "/tmp/disk_trace_test.XXXXXX", command[128];
+    struct disk *real;
+    struct disk_trace *trace;
+    REQUIRE(mkdtemp(path) != NULL);
+    REQUIRE_INT(disk_posix_new(mem_libc(), path, &real), 0);
+    REQUIRE_INT(disk_trace_new(mem_libc(), real, &trace), 0);
+
+    play(x.disk, "hello");
+    play(disk_trace_disk(trace), "hello");
+    CHECK_INT(disk_trace_difference(x.trace, trace), -1);
+
+    disk_trace_free(trace);
+    disk_posix_free(real);
+    snprintf(command, sizeof command, "rm -rf %s", path);
+    CHECK_INT(system(command), 0);
+    traced_deinit(&x);
+}
+
+/* ---- replay ---- */
+
+/* A job that fills and syncs a file of its own, and one that all share. */
+struct writer {
+    struct job job;
+    struct disk *disk;
+    int number;
+};
+
+static void write_files(struct job *job)
+{
+    struct writer *w = (struct writer *)job;
+    struct disk_dir *root;
+    struct disk_file *own, *shared;
+    char name[8];
+    snprintf(name, sizeof name, "own%d", w->number);
+    if (disk_dir_open(w->disk, ".", &root)) abort();
+    if (disk_open(root, name, DISK_WRITE | DISK_CREATE, SITE_SST_CREATE, &own)) abort();
+    if (disk_open(root, "all", DISK_WRITE | DISK_CREATE, SITE_WAL_CREATE, &shared))
+        abort();
+    for (int i = 0; i < 3; i++) {
+        if (disk_write(own, 0, name, 4, SITE_SST_WRITE, NULL)) abort();
+        if (disk_write(shared, (uint64_t)i, name, 4, SITE_WAL_WRITE, NULL)) abort();
+        if (disk_sync(shared, DISK_SYNC_FULL, SITE_WAL_SYNC)) abort();
+    }
+    disk_close(shared);
+    disk_close(own);
+    disk_dir_close(root);
+}
+
+static uint32_t who(void *arg)
+{
+    return sched_coroutine_actor(arg);
+}
+
+/* Runs three writers under the choices; returns the hash of everything observable. */
+static uint64_t replay(const uint8_t *choices, size_t count, size_t *calls)
+{
+    struct traced x;
+    traced_init(&x);
+    struct sched *sched = sched_coroutine_new(mem_libc(), NULL);
+    struct writer writers[3];
+    disk_sim_set_sched(x.inner, sched);
+    disk_trace_set_actor(x.trace, who, sched);
+    sched_coroutine_follow(sched, choices, count);
+    for (int i = 0; i < 3; i++) {
+        writers[i] = (struct writer){
+            .job = {.run = write_files, .class = JOB_FLUSH}, .disk = x.disk, .number = i};
+        sched_submit(sched, &writers[i].job);
+    }
+    for (sched_wait(sched); sched_reap(sched);)
+        sched_wait(sched);
+
+    *calls = disk_trace_count(x.trace);
+    uint64_t hash = disk_trace_hash(x.trace) ^ sched_coroutine_hash(sched);
+    sched_free(sched);
+    traced_deinit(&x);
+    return hash;
+}
+
+static void a_schedule_replays_bit_for_bit(void)
+{
+    uint8_t choices[128], other[128];
+    struct rng rng;
+    rng_init(&rng, 20);
+    for (size_t i = 0; i < sizeof choices; i++) {
+        choices[i] = (uint8_t)rng_next(&rng);
+        other[i] = (uint8_t)rng_next(&rng);
+    }
+    size_t calls;
+    uint64_t first = replay(choices, sizeof choices, &calls);
+    int same = 0;
+
+    for (int i = 0; i < 1000; i++)
+        same += replay(choices, sizeof choices, &calls) == first;
+
+    printf("     1000 replays of a schedule, %zu calls: trace %016llx\n", calls,
+           (unsigned long long)first);
+    CHECK_INT(same, 1000);
+    CHECK(replay(other, sizeof other, &calls) != first);
+    CHECK(replay(NULL, 0, &calls) != first);
+}
+
 CU_TestInfo fault_disk_trace_tests[] = {
     {"each_call_that_changes_something_is_one_line",
      each_call_that_changes_something_is_one_line},
@@ -214,5 +317,7 @@ CU_TestInfo fault_disk_trace_tests[] = {
     {"the_actor_stands_in_the_line", the_actor_stands_in_the_line},
     {"many_calls_and_names_are_kept", many_calls_and_names_are_kept},
     {"bytes_hash_by_content_and_length", bytes_hash_by_content_and_length},
+    {"both_disks_give_the_same_trace", both_disks_give_the_same_trace},
+    {"a_schedule_replays_bit_for_bit", a_schedule_replays_bit_for_bit},
     CU_TEST_INFO_NULL,
 };
