@@ -1,0 +1,356 @@
+#include "tests/support/check.h"
+#include "tests/support/teststore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void a_new_store_is_empty_and_sound(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    teststore_expect(&t, "a", NULL);
+    teststore_close(&t);
+    teststore_expect_sound(&t);
+    teststore_deinit(&t);
+}
+
+static void a_put_is_read_back_overwritten_and_deleted(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+
+    CHECK_INT(teststore_put(&t, "k", "one"), ERR_OK);
+    teststore_expect(&t, "k", "one");
+    CHECK_INT(teststore_put(&t, "k", "two"), ERR_OK);
+    teststore_expect(&t, "k", "two");
+    CHECK_INT(teststore_delete(&t, "k"), ERR_OK);
+    teststore_expect(&t, "k", NULL);
+
+    teststore_reopen(&t);
+    teststore_expect(&t, "k", NULL);
+    teststore_deinit(&t);
+}
+
+static void a_reopened_store_holds_what_was_put(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    CHECK_INT(teststore_put(&t, "", "empty key"), ERR_OK);
+    CHECK_INT(teststore_put(&t, "e", ""), ERR_OK);
+    teststore_reopen(&t);
+    teststore_expect(&t, "", "empty key");
+    teststore_expect(&t, "e", "");
+    teststore_deinit(&t);
+}
+
+static void many_puts_pass_through_flushes_and_compactions(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+
+    for (int round = 0; round < 4; round++) teststore_fill(&t, "key", 200, 40, round);
+    struct db_stats stats;
+    db_stats_get(t.db, &stats);
+
+    CHECK(stats.flushes > 4);
+    CHECK(stats.compactions > 1);
+    teststore_expect_fill(&t, "key", 200, 40, 3);
+    teststore_reopen(&t);
+    teststore_expect_fill(&t, "key", 200, 40, 3);
+    teststore_close(&t);
+    teststore_expect_sound(&t);
+    teststore_deinit(&t);
+}
+
+static void deleted_keys_stay_deleted_through_compaction(void)
+{
+    struct teststore t;
+    char key[16], keys[256];
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    teststore_fill(&t, "d", 100, 30, 0);
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+
+    for (int i = 1; i < 100; i++) {
+        snprintf(key, sizeof key, "d%05d", i);
+        REQUIRE_INT(teststore_delete(&t, key), ERR_OK);
+    }
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+
+    teststore_keys(&t, keys, sizeof keys);
+    CHECK_TEXT(keys, "d00000");
+    struct db_stats stats;
+    db_stats_get(t.db, &stats);
+    uint64_t entries = 0;
+    for (int l = 0; l < LEVELS_MAX; l++) entries += stats.level[l].entries;
+    CHECK_INT(entries, 1); /* the tombstones went with what they hid */
+    teststore_deinit(&t);
+}
+
+static void a_group_is_visible_inside_and_settled_by_commit(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+
+    REQUIRE_INT(db_group_begin(t.db), ERR_OK);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    CHECK(db_settled_seq(t.db) < db_last_seq(t.db));
+    CHECK_INT(db_group_commit(t.db), ERR_OK);
+
+    CHECK(db_settled_seq(t.db) == db_last_seq(t.db));
+    teststore_expect(&t, "b", "2");
+    teststore_deinit(&t);
+}
+
+static void registers_and_floors_survive_reopen_and_flush(void)
+{
+    struct teststore t;
+    struct batch b;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    batch_init(&b, mem_libc(), 0);
+
+    CHECK_INT(batch_put(&b, slice_text("p1"), slice_text("x")), ERR_OK);
+    CHECK_INT(batch_register_add(&b, 3, 5), ERR_OK);
+    CHECK_INT(db_write(t.db, &b), ERR_OK);
+    batch_clear(&b);
+    CHECK_INT(batch_register_add(&b, 3, -2), ERR_OK);
+    CHECK_INT(batch_register_set(&b, 7, 70), ERR_OK);
+    CHECK_INT(batch_floor(&b, 'p'), ERR_OK);
+    CHECK_INT(batch_put(&b, slice_text("p2"), slice_text("y")), ERR_OK);
+    CHECK_INT(db_write(t.db, &b), ERR_OK);
+
+    for (int pass = 0; pass < 3; pass++) {
+        CHECK_INT(db_register(t.db, 3), 3);
+        CHECK_INT(db_register(t.db, 7), 70);
+        teststore_expect(&t, "p1", NULL);
+        teststore_expect(&t, "p2", "y");
+        if (pass == 1) REQUIRE_INT(db_flush(t.db), ERR_OK);
+        teststore_reopen(&t);
+    }
+    batch_deinit(&b);
+    teststore_deinit(&t);
+}
+
+static void an_aborted_batch_leaves_no_trace(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(db_group_begin(t.db), ERR_OK);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    struct batch *b = db_batch_begin(t.db);
+    CHECK_INT(batch_put(b, slice_text("b"), slice_text("2")), ERR_OK);
+    CHECK_INT(batch_register_add(b, 1, 1), ERR_OK);
+    db_batch_abort(t.db);
+    CHECK_INT(db_group_commit(t.db), ERR_OK);
+    teststore_reopen(&t);
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "b", NULL);
+    CHECK_INT(db_register(t.db, 1), 0);
+    teststore_deinit(&t);
+}
+
+static void a_failed_sync_undoes_the_group_and_refuses_writes(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    t.options.sync = SYNC_ALWAYS;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+
+    REQUIRE_INT(db_group_begin(t.db), ERR_OK);
+    CHECK_INT(teststore_put(&t, "a", "2"), ERR_OK);
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+    /* the write goes through, its sync fails */
+    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, 5, 0);
+    enum err e = db_group_commit(t.db);
+
+    CHECK_INT(e, ERR_WRITES_REFUSED);
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "b", NULL);
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_WRITES_REFUSED);
+    CHECK_INT(db_write_error(t.db)->os_error, 5);
+    CHECK_INT(teststore_kill(&t), ERR_OK);
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    teststore_expect(&t, "c", "3");
+    teststore_deinit(&t);
+}
+
+static void everysec_syncs_once_a_second(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    t.options.sync = SYNC_EVERYSEC;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    CHECK(db_step_timeout_ms(t.db) > 0);
+    clock_manual_advance(&t.clock, 1000);
+    db_step(t.db);
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "b", NULL);
+    teststore_deinit(&t);
+}
+
+static void a_group_under_always_survives_a_power_cut(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    t.options.sync = SYNC_ALWAYS;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    teststore_deinit(&t);
+}
+
+static void every_policy_survives_a_killed_process(void)
+{
+    for (int policy = SYNC_ALWAYS; policy <= SYNC_NO; policy++) {
+        struct teststore t;
+        teststore_init(&t);
+        t.options.sync = (enum sync_policy)policy;
+        REQUIRE_INT(teststore_open(&t), ERR_OK);
+        teststore_fill(&t, "k", 300, 25, policy);
+        CHECK_INT(teststore_kill(&t), ERR_OK);
+        teststore_expect_fill(&t, "k", 300, 25, policy);
+        teststore_deinit(&t);
+    }
+}
+
+static void a_log_that_is_overwritten_for_ever_stays_small(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    for (int i = 0; i < 3000; i++) {
+        REQUIRE_INT(teststore_put(&t, "k", "some value that is not short"), ERR_OK);
+        db_step(t.db);
+    }
+    CHECK(teststore_count(&t, ".log") <= 4);
+    CHECK(teststore_count(&t, ".sst") <= 3);
+    teststore_deinit(&t);
+}
+
+static void random_power_cuts_leave_a_prefix(void)
+{
+    struct rng r;
+    rng_init(&r, 20261120);
+    for (int round = 0; round < 60; round++) {
+        struct teststore t;
+        teststore_init(&t);
+        t.options.sync = (enum sync_policy)(round % 3);
+        REQUIRE_INT(teststore_open(&t), ERR_OK);
+        int issued = (int)rng_below(&r, 400);
+        char key[16], value[32];
+        for (int i = 0; i < issued; i++) {
+            snprintf(key, sizeof key, "k%d", i % 17);
+            snprintf(value, sizeof value, "%d", i);
+            REQUIRE_INT(teststore_put(&t, key, value), ERR_OK);
+            db_step(t.db);
+        }
+        enum err e = teststore_power_cut(&t, DISK_SURVIVE_RANDOM, &r);
+        if (e) printf("  round %d: %s\n", round, t.why.text);
+        REQUIRE_INT(e, ERR_OK);
+        /* the newest number that is there decides what every key must hold */
+        int newest = -1;
+        int held[17];
+        for (int k = 0; k < 17; k++) {
+            slice got;
+            snprintf(key, sizeof key, "k%d", k);
+            held[k] = -1;
+            if (db_get(t.db, slice_text(key), &got, NULL) == ERR_OK)
+                held[k] = atoi((const char *)memcpy(memset(value, 0, sizeof value),
+                                                    got.data, got.size));
+            if (held[k] > newest) newest = held[k];
+        }
+        for (int k = 0; k < 17; k++) {
+            int want = newest - ((newest - k) % 17 + 17) % 17;
+            CHECK_INT(held[k], want < 0 ? -1 : want);
+        }
+        if (t.options.sync == SYNC_ALWAYS) CHECK_INT(newest, issued - 1);
+        teststore_close(&t);
+        teststore_expect_sound(&t);
+        teststore_deinit(&t);
+    }
+}
+
+static void a_strangers_directory_is_refused_untouched(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(disk_mkdir(t.disk, TESTSTORE_DIR, SITE_OTHER_MKDIR), 0);
+    teststore_write_file(&t, "notes.txt", "mine", 4);
+    CHECK_INT(teststore_open(&t), ERR_FOREIGN);
+    CHECK(strstr(t.why.text, "notes.txt") != NULL);
+    CHECK_INT(teststore_count(&t, ""), 1);
+
+    teststore_write_file(&t, "CURRENT", "MANIFEST-000002\n", 16);
+    CHECK_INT(teststore_open(&t), ERR_FOREIGN);
+    CHECK_INT(teststore_count(&t, ""), 2);
+    teststore_deinit(&t);
+}
+
+static void a_store_that_is_open_is_locked(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    struct db *second;
+    CHECK_INT(db_open(&t.env, TESTSTORE_DIR, &t.options, &second, &t.why), ERR_LOCKED);
+    teststore_deinit(&t);
+}
+
+static void an_absent_store_is_not_created_unasked(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    t.options.create_if_missing = false;
+    CHECK_INT(teststore_open(&t), ERR_MISSING);
+    t.options.create_if_missing = true;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    teststore_close(&t);
+    t.options.error_if_exists = true;
+    CHECK_INT(teststore_open(&t), ERR_EXISTS);
+    teststore_deinit(&t);
+}
+
+CU_TestInfo engine_db_tests[] = {
+    {"a_new_store_is_empty_and_sound", a_new_store_is_empty_and_sound},
+    {"a_put_is_read_back_overwritten_and_deleted",
+     a_put_is_read_back_overwritten_and_deleted},
+    {"a_reopened_store_holds_what_was_put", a_reopened_store_holds_what_was_put},
+    {"many_puts_pass_through_flushes_and_compactions",
+     many_puts_pass_through_flushes_and_compactions},
+    {"deleted_keys_stay_deleted_through_compaction",
+     deleted_keys_stay_deleted_through_compaction},
+    {"a_group_is_visible_inside_and_settled_by_commit",
+     a_group_is_visible_inside_and_settled_by_commit},
+    {"registers_and_floors_survive_reopen_and_flush",
+     registers_and_floors_survive_reopen_and_flush},
+    {"an_aborted_batch_leaves_no_trace", an_aborted_batch_leaves_no_trace},
+    {"a_failed_sync_undoes_the_group_and_refuses_writes",
+     a_failed_sync_undoes_the_group_and_refuses_writes},
+    {"everysec_syncs_once_a_second", everysec_syncs_once_a_second},
+    {"a_group_under_always_survives_a_power_cut",
+     a_group_under_always_survives_a_power_cut},
+    {"every_policy_survives_a_killed_process", every_policy_survives_a_killed_process},
+    {"a_log_that_is_overwritten_for_ever_stays_small",
+     a_log_that_is_overwritten_for_ever_stays_small},
+    {"random_power_cuts_leave_a_prefix", random_power_cuts_leave_a_prefix},
+    {"a_strangers_directory_is_refused_untouched",
+     a_strangers_directory_is_refused_untouched},
+    {"a_store_that_is_open_is_locked", a_store_that_is_open_is_locked},
+    {"an_absent_store_is_not_created_unasked", an_absent_store_is_not_created_unasked},
+    CU_TEST_INFO_NULL,
+};
