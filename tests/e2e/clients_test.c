@@ -59,11 +59,11 @@ static void redis_itself_says_the_same(void)
     REQUIRE_INT(
         shell_run(output, sizeof output,
                   "cp \"$(command -v redis-check-rdb)\" '%s/redis-server' && "
-                  "'%s/redis-server' --port %d --bind 127.0.0.1 --save '' --dir '%s' "
-                  "--daemonize yes --pidfile '%s/pid' --logfile '%s/log' && "
+                  "{ timeout 60 '%s/redis-server' --port %d --bind 127.0.0.1 --save '' "
+                  "--dir '%s' --pidfile '%s/pid' >/dev/null 2>&1 & } && "
                   "for i in $(seq 100); do redis-cli -p %d ping >/dev/null 2>&1 && "
                   "test -s '%s/pid' && exit 0; sleep 0.05; done; exit 1",
-                  s.dir, s.dir, port, s.dir, s.dir, s.dir, port, s.dir),
+                  s.dir, s.dir, port, s.dir, s.dir, port, s.dir),
         0);
 
     bool same = conversation_holds(&s, port);
