@@ -129,7 +129,7 @@ rule_format() {
     c_files | xargs -P 2 -I '{}' sh -c 'clang-format --dry-run -Werror "$1" >/dev/null 2>&1 ||
         echo "$1: not formatted (clang-format -i)"' sh '{}' | sort
 }
-plant_format() { echo 'int   badly( int a ) ;' >> engine/slice.h; }
+plant_format() { echo 'int   badly( int a ) ;' > engine/planted.h; }
 
 # Scripts parse, and can be started.
 rule_shell() {
