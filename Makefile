@@ -201,6 +201,29 @@ e2e: all fiu ## the real server: killed, misled, damaged, refused, and asked by 
 
 .PHONY: fiu e2e
 
+# ---- benchmark of the server ----
+
+CI_STEPS += bench-server-smoke
+BENCH_REQUESTS ?= 300000
+BENCH_REPEATS  ?= 5
+
+$(BUILD)/bench_server: $(call obj,tests/bench/bench_server.c tests/support/resp_client.c \
+                        tests/support/server_process.c)
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+bench-server: all ## requests per second and processor time beside Redis (a quarter of an hour)
+	@tests/install.sh redis-tools
+	@$(MAKE) $(SUB) VARIANT=crash build/crash/bench_server
+	build/crash/bench_server --requests $(BENCH_REQUESTS) --repeats $(BENCH_REPEATS) \
+	  --csv build/bench-server.csv
+
+bench-server-smoke: all # a hundredth of it, to see that it works
+	@$(MAKE) $(SUB) VARIANT=crash build/crash/bench_server
+	build/crash/bench_server --requests 3000 --repeats 1
+
+.PHONY: bench-server bench-server-smoke
+
 # ---- the floor ----
 
 TEST_STEPS += symbols

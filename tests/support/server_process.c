@@ -96,7 +96,7 @@ static void split_words(char *words, char **argv)
     argv[argc] = NULL;
 }
 
-static pid_t spawn(const char *program, const char *args, int output_fd)
+pid_t process_spawn(const char *program, const char *args, int output_fd)
 {
     char words[2048], *argv[ARGS_MAX];
     snprintf(words, sizeof words, "%s", args);
@@ -174,7 +174,7 @@ bool server_start(struct server_process *s, struct scratch *scratch, const char 
     long log_start = (long)lseek(fd, 0, SEEK_END);
     char words[2048];
     snprintf(words, sizeof words, "--port 0 --dir %s %s", scratch->store, args);
-    s->pid = spawn(program_of(s->program), words, fd);
+    s->pid = process_spawn(program_of(s->program), words, fd);
     close(fd);
     if (s->pid > 0 && wait_ready(s, log_start)) return true;
     print_log(scratch->log, log_start);
@@ -233,7 +233,7 @@ int server_run(const char *args, char *output, size_t size)
 {
     FILE *collected = tmpfile();
     if (!collected) return -1;
-    pid_t pid = spawn(program_of(NULL), args, fileno(collected));
+    pid_t pid = process_spawn(program_of(NULL), args, fileno(collected));
     int code = pid > 0 ? end_of(pid, END_LIMIT_MS) : -1;
     rewind(collected);
     output[fread(output, 1, size - 1, collected)] = 0;

@@ -43,6 +43,10 @@ void server_kill(struct server_process *s);
 /* Resident memory in KiB; 0 when the process is gone. */
 long server_rss_kib(const struct server_process *s);
 
+/* Starts any program with words separated by spaces, its output to a descriptor; it is
+ * killed when this process ends. The pid, or -1. */
+pid_t process_spawn(const char *program, const char *args, int output_fd);
+
 /* Runs the program with exactly these words to its end (at most 20 s) and collects its
  * output of both kinds. The exit code, -1000 - signal, or -1 when it had to be killed. */
 int server_run(const char *args, char *output, size_t size);
