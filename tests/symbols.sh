@@ -34,7 +34,7 @@ net_posix   socket|bind|listen|accept4|getsockname|setsockopt|recv|send|close|po
 clock       clock_gettime
 rng         arc4random(_buf)?
 mem         malloc|realloc|calloc|free
-sched_threads pthread_[a-z_]+|eventfd|read|write|close|sched_setscheduler|setpriority|syscall|gettid|sig(fillset|emptyset)|nice
+sched_threads pthread_[a-z_]+|sem_(init|post|wait|destroy)|eventfd|read|write|close|poll|setpriority|sigfillset
 sched_coroutine getcontext|makecontext|swapcontext|setcontext|mmap|munmap|mprotect|sysconf
 '
 
