@@ -175,6 +175,7 @@ tsan: ## the suites with threads under ThreadSanitizer
 # The same runner over tests/e2e: the real server as a process, on the real disk.
 
 TEST_STEPS += e2e
+CI_STEPS   += e2e-asan
 E2E_SUITES := $(wildcard tests/e2e/*_test.c)
 E2E_SRC    := $(wildcard tests/e2e/*.c tests/support/*.c)
 
@@ -199,7 +200,14 @@ e2e: all fiu ## the real server: killed, misled, damaged, refused, and asked by 
 	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-e2e
 	build/test/run-e2e --jobs $(JOBS) --timeout 300 --junit build/test/junit-e2e.xml
 
-.PHONY: fiu e2e
+e2e-asan: fiu ## the same with a server under AddressSanitizer
+	@$(MAKE) $(SUB) VARIANT=asan WERROR=-Werror build/asan/riptidekv-server
+	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-e2e
+	RIPTIDEKV_SERVER=build/asan/riptidekv-server MEMORY_FACTOR=10 \
+	  ASAN_OPTIONS=quarantine_size_mb=8 \
+	  build/test/run-e2e --jobs $(JOBS) --timeout 600
+
+.PHONY: fiu e2e e2e-asan
 
 # ---- benchmark of the server ----
 

@@ -13,7 +13,6 @@
 #define GARBAGE_BYTES (100u * 1024 * 1024)
 #define CHUNK_BYTES   (256u * 1024)
 #define IDLE_CLIENTS  1000
-#define MIB_IN_KIB    1024
 
 /* Sends the bytes; true when the reply is exactly this error and the connection closes. */
 static bool answers_and_closes(struct world *w, const char *bytes, const char *error)
@@ -80,7 +79,7 @@ static void announced_lengths_take_no_memory(void)
 
     long grown = server_rss_kib(&w.server) - before;
     printf("  60 clients announced 20 GiB: %ld KiB more\n", grown);
-    CHECK(grown < 16 * MIB_IN_KIB);
+    CHECK(grown < world_limit_kib(16));
     for (size_t i = 0; i < 60; i++)
         resp_close(&clients[i]);
     world_close(&w);
@@ -126,7 +125,7 @@ static void a_hundred_megabytes_of_garbage_do_no_harm(void)
     long grown = server_rss_kib(&w.server) - before;
     printf("  %zu MiB over %zu connections: %ld KiB more\n", sent >> 20, connections,
            grown);
-    CHECK(grown < 32 * MIB_IN_KIB);
+    CHECK(grown < world_limit_kib(32));
     CHECK(world_get_is(&w, "key", "value"));
     world_close(&w);
 }
@@ -222,7 +221,7 @@ static void a_thousand_idle_clients_cost_little(void)
         REQUIRE(resp_expect(&clients[i], '+', "PONG", "PING", NULL));
     long grown = server_rss_kib(&w.server) - before;
     printf("  %d clients: %ld KiB more\n", IDLE_CLIENTS, grown);
-    CHECK(grown < 48 * MIB_IN_KIB);
+    CHECK(grown < world_limit_kib(48));
     for (int i = 0; i < IDLE_CLIENTS; i++)
         resp_close(&clients[i]);
     CHECK(server_goes_on(&w));

@@ -76,6 +76,12 @@ long long world_info(struct world *w, const char *field)
     return at ? strtoll(at + strlen(wanted), NULL, 10) : -1;
 }
 
+long world_limit_kib(long mib)
+{
+    const char *factor = getenv("MEMORY_FACTOR");
+    return mib * 1024 * (factor ? strtol(factor, NULL, 10) : 1);
+}
+
 uint64_t world_seed(const char *test)
 {
     const char *given = getenv("SEED");

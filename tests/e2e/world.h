@@ -33,6 +33,10 @@ bool world_set(struct world *w, const char *key, const char *value);
 /* The number behind `field:` in INFO; -1 when there is no such field. */
 long long world_info(struct world *w, const char *field);
 
+/* Resident memory of the server that is not to be exceeded, in KiB: `mib` MiB, times
+ * $MEMORY_FACTOR (sanitizers keep freed memory for a while). */
+long world_limit_kib(long mib);
+
 /* Seed of this run: $SEED, or a new one; printed with how to use it again. */
 uint64_t world_seed(const char *test);
 
