@@ -7,8 +7,13 @@
  *
  * A block that was read once falls out of the small queue before it can push anything out
  * of the large one: a scan costs a quarter of the cache at most. A hit only sets a mark;
- * nothing is moved or locked (S3-FIFO and 2Q work alike; LevelDB moves a list entry on
- * every hit). Blocks in use are pinned and skipped.
+ * nothing is moved or locked (LevelDB moves a list entry on every hit). Blocks in use are
+ * pinned and skipped.
+ *
+ * What falls out of probation leaves its fingerprint in its bucket. If it comes back while
+ * that is there, it was not a scan: it goes to the main queue at once, so that a new working
+ * set wider than probation takes the old one's place. (Yang et al.: "FIFO queues are all
+ * you need for cache eviction", SOSP 2023, whose S3-FIFO this follows.)
  */
 #include "engine/cache.h"
 
@@ -28,6 +33,11 @@ struct cache_entry {
     bool is_main; /* in the main queue */
 };
 
+struct bucket {
+    struct cache_entry *chain;
+    uint64_t ghost; /* fingerprint of an entry that fell out of probation, or 0 */
+};
+
 struct queue {
     struct cache_entry *oldest, *newest;
     size_t bytes;
@@ -36,7 +46,7 @@ struct queue {
 struct cache {
     struct mem *mem;
     size_t capacity;
-    struct cache_entry **buckets;
+    struct bucket *buckets;
     size_t bucket_count; /* a power of two; 0 before the first insert */
     size_t count;
     struct queue probation, main;
@@ -88,30 +98,37 @@ static void queue_remove(struct queue *q, struct cache_entry *e)
 
 /* ---- hash table ---- */
 
-static size_t bucket_of(uint64_t table, uint64_t offset, size_t bucket_count)
+static uint64_t fingerprint(uint64_t table, uint64_t offset)
 {
-    uint64_t mixed = (table * 0x9e3779b97f4a7c15u ^ offset) * 0xd6e8feb86659fd93u;
-    return (size_t)(mixed >> 32) & (bucket_count - 1);
+    return ((table * 0x9e3779b97f4a7c15u ^ offset) * 0xd6e8feb86659fd93u) | 1;
 }
 
-static void table_add(struct cache_entry **buckets, size_t bucket_count,
-                      struct cache_entry *e)
+static struct bucket *bucket_at(struct bucket *buckets, size_t count, uint64_t print)
 {
-    struct cache_entry **bucket = &buckets[bucket_of(e->table, e->offset, bucket_count)];
-    e->chain = *bucket;
-    *bucket = e;
+    return &buckets[(size_t)(print >> 32) & (count - 1)];
+}
+
+static struct bucket *bucket_of(struct cache *c, const struct cache_entry *e)
+{
+    return bucket_at(c->buckets, c->bucket_count, fingerprint(e->table, e->offset));
+}
+
+static void chain_add(struct bucket *b, struct cache_entry *e)
+{
+    e->chain = b->chain;
+    b->chain = e;
 }
 
 /* Doubles the buckets; without memory the chains merely grow longer. */
 static bool table_grow(struct cache *c)
 {
     size_t count = c->bucket_count ? 2 * c->bucket_count : BUCKETS_MIN;
-    struct cache_entry **buckets = mem_zalloc(c->mem, count * sizeof *buckets);
+    struct bucket *buckets = mem_zalloc(c->mem, count * sizeof *buckets);
     if (!buckets) return c->bucket_count > 0;
     for (size_t i = 0; i < c->bucket_count; i++)
-        for (struct cache_entry *e = c->buckets[i], *next; e; e = next) {
+        for (struct cache_entry *e = c->buckets[i].chain, *next; e; e = next) {
             next = e->chain;
-            table_add(buckets, count, e);
+            chain_add(bucket_at(buckets, count, fingerprint(e->table, e->offset)), e);
         }
     mem_free(c->mem, c->buckets);
     c->buckets = buckets;
@@ -122,8 +139,7 @@ static bool table_grow(struct cache *c)
 static void drop(struct cache *c, struct cache_entry *e)
 {
     assert(e->pins == 0);
-    struct cache_entry **link =
-        &c->buckets[bucket_of(e->table, e->offset, c->bucket_count)];
+    struct cache_entry **link = &bucket_of(c, e)->chain;
     while (*link != e)
         link = &(*link)->chain;
     *link = e->chain;
@@ -143,6 +159,7 @@ static void evict_step(struct cache *c)
     struct queue *q = from_main ? &c->main : &c->probation;
     struct cache_entry *e = q->oldest;
     if (!e->used && e->pins == 0) {
+        if (!e->is_main) bucket_of(c, e)->ghost = fingerprint(e->table, e->offset);
         drop(c, e);
         c->evictions++;
         return;
@@ -190,7 +207,8 @@ void cache_free(struct cache *c)
 struct cache_entry *cache_find(struct cache *c, uint64_t table, uint64_t offset)
 {
     struct cache_entry *e = NULL;
-    if (c->bucket_count) e = c->buckets[bucket_of(table, offset, c->bucket_count)];
+    uint64_t print = fingerprint(table, offset);
+    if (c->bucket_count) e = bucket_at(c->buckets, c->bucket_count, print)->chain;
     while (e && (e->offset != offset || e->table != table))
         e = e->chain;
     if (!e) {
@@ -212,8 +230,10 @@ struct cache_entry *cache_insert(struct cache *c, uint64_t table, uint64_t offse
     if (!e) return NULL;
     *e = (struct cache_entry){
         .table = table, .offset = offset, .block = block, .size = size, .pins = 1};
-    table_add(c->buckets, c->bucket_count, e);
-    queue_push(&c->probation, e);
+    struct bucket *bucket = bucket_of(c, e);
+    e->is_main = bucket->ghost == fingerprint(table, offset);
+    chain_add(bucket, e);
+    queue_push(queue_of(c, e), e);
     c->count++;
     return e;
 }

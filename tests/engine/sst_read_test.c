@@ -563,6 +563,56 @@ static void an_iterator_never_skips_a_damaged_block(void)
     end();
 }
 
+/* Random bytes in index, properties and data blocks, with all checksums made right: no
+ * answer is promised, but nothing outside is read and every error has a name. */
+static void hostile_bytes_with_right_checksums_never_lead_outside(void)
+{
+    struct rng r;
+    rng_init(&r, 77);
+    begin();
+    t.options.filter_bits = 0;
+    t.options.block_bytes = 32768; /* one block: its handle is easy to find */
+    fill(25, 12, 4, 6, 10);
+    REQUIRE_INT(table_write(&t, &entries), ERR_OK);
+    struct sst_meta meta = t.meta;
+    size_t size, opened = 0;
+    uint8_t *good = table_bytes(&t, &size), *bytes = malloc(size);
+    uint8_t *footer = bytes + size - SST_FOOTER_BYTES;
+    size_t data = size - (size_t)meta.tail_bytes, block = data - SST_BLOCK_TAIL_BYTES;
+    for (int round = 0; round < 6000; round++) {
+        memcpy(bytes, good, size);
+        for (uint64_t i = 0; i <= rng_below(&r, 3); i++)
+            bytes[rng_below(&r, round % 2 ? block : size - SST_FOOTER_BYTES)] =
+                (uint8_t)(rng_below(&r, 2) ? rng_next(&r) : rng_below(&r, 3) * 127);
+        uint8_t *index = bytes + data;
+        size_t index_bytes = fixed32_get(footer + 20);
+        bytes[block] = 0; /* the codec */
+        uint32_t crc = crc32c(0, bytes, block + 1);
+        fixed32_put(bytes + block + 1, crc);
+        fixed32_put(index + 3 + entries.at[entries.count - 1].key.size + 8, crc);
+        fixed32_put(footer + 36, crc32c(0, index, index_bytes));
+        fixed32_put(footer + 40,
+                    crc32c(0, index + index_bytes, fixed32_get(footer + 24)));
+        t.meta.checksum = crc32c(0, footer, 52);
+        fixed32_put(footer + 52, t.meta.checksum);
+        table_replace(&t, bytes, size);
+        struct sst *sst;
+        t.why.text[0] = 0;
+        if (table_open(&t, NULL, &sst)) {
+            CHECK(strncmp(t.why.text, "000007.sst: ", 12) == 0);
+            continue;
+        }
+        opened++;
+        (void)table_never_lies(&t, sst, &entries);
+        (void)sst_check(sst, &t.meta, &t.why);
+        sst_close(sst);
+    }
+    CHECK(opened > 2000);
+    free(good);
+    free(bytes);
+    end();
+}
+
 /* ---- memory ---- */
 
 static void without_memory_reads_answer_that_and_leak_nothing(void)
@@ -620,6 +670,8 @@ CU_TestInfo engine_sst_read_tests[] = {
     {"an_unknown_codec_is_refused_by_name", an_unknown_codec_is_refused_by_name},
     {"a_failed_read_is_an_error_with_place", a_failed_read_is_an_error_with_place},
     {"an_iterator_never_skips_a_damaged_block", an_iterator_never_skips_a_damaged_block},
+    {"hostile_bytes_with_right_checksums_never_lead_outside",
+     hostile_bytes_with_right_checksums_never_lead_outside},
     {"without_memory_reads_answer_that_and_leak_nothing",
      without_memory_reads_answer_that_and_leak_nothing},
     CU_TEST_INFO_NULL,

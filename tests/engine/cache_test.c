@@ -1,0 +1,202 @@
+#include "tests/support/check.h"
+
+#include "engine/cache.h"
+#include "fault/rng.h"
+
+static struct mem_counting mem;
+static struct cache *cache;
+
+static void begin(size_t capacity)
+{
+    mem_counting_init(&mem, mem_libc());
+    cache = cache_new(&mem.mem, capacity);
+    REQUIRE(cache != NULL);
+}
+
+static void end(void)
+{
+    cache_free(cache);
+    CHECK_INT(mem.blocks, 0);
+}
+
+/* Inserts a block whose bytes tell where it is from. True: the cache took it. */
+static bool insert(uint64_t table, uint64_t offset, size_t size)
+{
+    uint8_t *block = mem_alloc(&mem.mem, size);
+    memset(block, (int)((table * 31 + offset) & 0xff), size);
+    struct cache_entry *e = cache_insert(cache, table, offset, block, size);
+    if (!e) mem_free(&mem.mem, block);
+    if (e) cache_unpin(cache, e);
+    return e != NULL;
+}
+
+static bool cached(uint64_t table, uint64_t offset)
+{
+    struct cache_entry *e = cache_find(cache, table, offset);
+    if (!e) return false;
+    size_t size;
+    CHECK_INT(cache_block(e, &size)[size - 1], (table * 31 + offset) & 0xff);
+    cache_unpin(cache, e);
+    return true;
+}
+
+static size_t bytes(void)
+{
+    struct cache_stats stats;
+    cache_stats_get(cache, &stats);
+    return stats.bytes;
+}
+
+static void what_was_inserted_is_found_under_its_place_only(void)
+{
+    begin(1 << 20);
+    CHECK(!cached(1, 0));
+    CHECK(insert(1, 0, 100));
+    CHECK(cached(1, 0));
+    CHECK(!cached(1, 100));
+    CHECK(!cached(2, 0));
+    struct cache_stats stats;
+    cache_stats_get(cache, &stats);
+    CHECK_INT(stats.hits, 1);
+    CHECK_INT(stats.misses, 3);
+    end();
+}
+
+static void it_never_holds_more_than_its_capacity(void)
+{
+    struct rng r;
+    rng_init(&r, 5);
+    begin(20000);
+    for (int i = 0; i < 5000; i++) {
+        uint64_t table = rng_below(&r, 3), offset = rng_below(&r, 300);
+        if (!cached(table, offset))
+            CHECK(insert(table, offset, 1 + (size_t)rng_below(&r, 600)));
+        CHECK(bytes() <= 20000);
+    }
+    CHECK(bytes() > 15000);
+    end();
+}
+
+static void what_is_larger_than_the_cache_is_left_to_the_caller(void)
+{
+    begin(1000);
+    CHECK(insert(1, 0, 100));
+    CHECK(!insert(1, 1, 1000));
+    CHECK(cached(1, 0));
+    end();
+}
+
+static void pinned_blocks_stay(void)
+{
+    begin(1000);
+    uint8_t *block = mem_zalloc(&mem.mem, 300);
+    struct cache_entry *pinned = cache_insert(cache, 1, 0, block, 300);
+    REQUIRE(pinned != NULL);
+    for (uint64_t i = 1; i < 100; i++)
+        CHECK(insert(1, i, 300));
+    size_t size;
+    CHECK(cache_block(pinned, &size) == block);
+    CHECK_INT(block[299], 0);
+    cache_unpin(cache, pinned);
+    for (uint64_t i = 100; i < 200; i++)
+        CHECK(insert(1, i, 300));
+    CHECK(cache_find(cache, 1, 0) == NULL);
+    end();
+}
+
+static void a_cache_full_of_pinned_blocks_takes_no_more(void)
+{
+    begin(1000);
+    struct cache_entry *pinned[2];
+    for (uint64_t i = 0; i < 2; i++) {
+        pinned[i] = cache_insert(cache, 1, i, mem_alloc(&mem.mem, 350), 350);
+        REQUIRE(pinned[i] != NULL);
+    }
+    CHECK(!insert(1, 9, 350));
+    cache_unpin(cache, pinned[0]);
+    CHECK(insert(1, 9, 350));
+    cache_unpin(cache, pinned[1]);
+    end();
+}
+
+/* Blocks in use survive a scan over ten times the cache. */
+static void a_scan_does_not_push_hot_blocks_out(void)
+{
+    begin(100 * 1000);
+    for (int round = 0; round < 3; round++)
+        for (uint64_t i = 0; i < 40; i++)
+            if (!cached(1, i)) insert(1, i, 1000);
+    for (uint64_t i = 0; i < 1000; i++)
+        insert(2, i, 1000);
+    unsigned left = 0;
+    for (uint64_t i = 0; i < 40; i++)
+        left += cached(1, i);
+    CHECK_INT(left, 40);
+    end();
+}
+
+/* ... but what is never asked for again makes room in the end. */
+static void yesterdays_hot_blocks_make_room(void)
+{
+    begin(100 * 1000);
+    for (int round = 0; round < 3; round++)
+        for (uint64_t i = 0; i < 60; i++)
+            if (!cached(1, i)) insert(1, i, 1000);
+    for (int round = 0; round < 20; round++)
+        for (uint64_t i = 0; i < 60; i++)
+            if (!cached(2, i)) insert(2, i, 1000);
+    unsigned now = 0;
+    for (uint64_t i = 0; i < 60; i++)
+        now += cached(2, i);
+    CHECK(now >= 50);
+    end();
+}
+
+static void dropping_a_table_leaves_the_others(void)
+{
+    begin(1 << 20);
+    for (uint64_t i = 0; i < 100; i++) {
+        insert(1, i, 100);
+        insert(2, i, 100);
+        if (i % 2) cached(1, i);
+    }
+    cache_drop_table(cache, 1);
+    for (uint64_t i = 0; i < 100; i++) {
+        CHECK(!cached(1, i));
+        CHECK(cached(2, i));
+    }
+    end();
+}
+
+/* The first insert takes memory twice: for the hash table and for the entry. */
+static void without_memory_the_block_stays_the_callers(void)
+{
+    for (long k = 1; k <= 2; k++) {
+        begin(10000);
+        uint8_t *block = mem_alloc(&mem.mem, 100);
+        mem.fail_at = mem.calls + k;
+        CHECK(cache_insert(cache, 1, 0, block, 100) == NULL);
+        CHECK(!cached(1, 0));
+        mem_free(&mem.mem, block);
+        CHECK(insert(1, 0, 100));
+        CHECK(cached(1, 0));
+        end();
+    }
+}
+
+CU_TestInfo engine_cache_tests[] = {
+    {"what_was_inserted_is_found_under_its_place_only",
+     what_was_inserted_is_found_under_its_place_only},
+    {"it_never_holds_more_than_its_capacity", it_never_holds_more_than_its_capacity},
+    {"what_is_larger_than_the_cache_is_left_to_the_caller",
+     what_is_larger_than_the_cache_is_left_to_the_caller},
+    {"pinned_blocks_stay", pinned_blocks_stay},
+    {"a_cache_full_of_pinned_blocks_takes_no_more",
+     a_cache_full_of_pinned_blocks_takes_no_more},
+    {"a_scan_does_not_push_hot_blocks_out", a_scan_does_not_push_hot_blocks_out},
+    {"yesterdays_hot_blocks_make_room", yesterdays_hot_blocks_make_room},
+    {"dropping_a_table_leaves_the_others", dropping_a_table_leaves_the_others},
+    {"without_memory_the_block_stays_the_callers",
+     without_memory_the_block_stays_the_callers},
+    CU_TEST_INFO_NULL,
+};
