@@ -350,6 +350,13 @@ void model_settle(struct model *m)
     }
 }
 
+void model_unpromise(struct model *m, int64_t now_us)
+{
+    m->durable = model_lower(m, MODEL_CUT, now_us);
+    for (size_t g = m->durable; g < m->group_count; g++)
+        m->groups[g].policy = SYNC_NO;
+}
+
 /* ---- what it knows ---- */
 
 bool model_get(const struct model *m, slice key, slice *value)
@@ -386,6 +393,14 @@ size_t model_groups(const struct model *m)
 struct model_digest model_digest_now(const struct model *m)
 {
     return m->state.digest;
+}
+
+struct model_digest model_digest_keys(const struct model *m)
+{
+    struct model_digest d = m->state.digest;
+    for (unsigned r = 0; r < MODEL_REGISTERS; r++)
+        d.sum -= register_hash(r, m->state.registers[r]);
+    return d;
 }
 
 /* ---- judging ---- */

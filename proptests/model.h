@@ -64,6 +64,10 @@ void model_durable(struct model *m);
 /* What failed before will not come back: a later sync or a new log succeeded. */
 void model_settle(struct model *m);
 
+/* No sync will come for what is not durable by now (the last one failed, or the policy
+ * changed): of these groups any may be lost, however old they become. */
+void model_unpromise(struct model *m, int64_t now_us);
+
 /* ---- what it knows ---- */
 
 /* The value now, with the changes of the open group. False: no such key. */
@@ -88,6 +92,8 @@ void model_digest_register(struct model_digest *d, unsigned reg, uint64_t value)
 bool model_digest_equal(const struct model_digest *a, const struct model_digest *b);
 /* Of the state now, the open group included. */
 struct model_digest model_digest_now(const struct model *m);
+/* The same of the keys alone, as an iterator sees them. */
+struct model_digest model_digest_keys(const struct model *m);
 
 enum model_crash {
     MODEL_KILL, /* the process dies: what was acknowledged is there */

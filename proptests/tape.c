@@ -144,16 +144,16 @@ static void write_decode(struct tape_reader *r, unsigned change, struct tape_op 
     }
 }
 
-/* What is done instead of `kind` where that is not legal: background work, opening and
- * closing happen between groups, a closed store does nothing but open, and a crash may
+/* What is done instead of `kind` where that is not legal: background work, time, opening
+ * and closing pass between groups, a closed store does nothing but open, and a crash may
  * happen anywhere. */
 static enum tape_kind legal_kind(const struct tape_reader *r, enum tape_kind kind)
 {
     switch (kind) {
     case TAPE_CUT:
     case TAPE_KILL:
-    case TAPE_CLOCK:
     case TAPE_FAIL: return kind;
+    case TAPE_CLOCK: return r->in_group ? TAPE_COMMIT : TAPE_CLOCK;
     case TAPE_OPEN: return r->closed ? TAPE_OPEN : TAPE_NOTHING;
     case TAPE_COMMIT:
         if (!r->closed) return r->in_group ? TAPE_COMMIT : TAPE_NOTHING;

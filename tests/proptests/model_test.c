@@ -166,9 +166,14 @@ static void what_is_lost_depends_on_policy_and_crash(void)
     CHECK_INT(model_lower(m, MODEL_CUT, 9 * SECOND), 3);
     model_durable(m);
     CHECK_INT(model_lower(m, MODEL_CUT, 1 * SECOND), 4);
+    acked("d", "5", SYNC_EVERYSEC, 1 * SECOND);
+    acked("d", "6", SYNC_EVERYSEC, 4 * SECOND);
+    model_unpromise(m, 5 * SECOND); /* the first is durable by now, the second never */
+    CHECK_INT(model_lower(m, MODEL_CUT, 90 * SECOND), 5);
+    CHECK_INT(model_lower(m, MODEL_KILL, 90 * SECOND), 6);
     put("e", "5");
     model_issue(m);
-    CHECK_INT(model_lower(m, MODEL_KILL, 9 * SECOND), 4);
+    CHECK_INT(model_lower(m, MODEL_KILL, 9 * SECOND), 6);
     end();
 }
 

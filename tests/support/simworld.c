@@ -1,0 +1,102 @@
+/* simworld.c - see simworld.h. */
+#include "tests/support/simworld.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/check.h"
+
+void simworld_options_init(struct simworld_options *o)
+{
+    *o = (struct simworld_options){.seed = 1};
+    disk_sim_config_init(&o->disk);
+}
+
+static void keep_line(void *arg, enum log_level level, const char *line)
+{
+    (void)level;
+    struct simworld *w = arg;
+    w->log_lines++;
+    snprintf(w->log, sizeof w->log, "%s", line);
+}
+
+static uint32_t current_actor(void *arg)
+{
+    return sched_coroutine_actor(arg);
+}
+
+void simworld_init(struct simworld *w, const struct simworld_options *options)
+{
+    struct simworld_options o;
+    simworld_options_init(&o);
+    if (options) o = *options;
+    memset(w, 0, sizeof *w);
+    mem_counting_init(&w->mem, mem_libc());
+    clock_manual_init(&w->clock, SIMWORLD_WALL_MS);
+    rng_init(&w->rng, o.seed);
+    w->sched = o.coroutines ? sched_coroutine_new(mem_libc(), NULL)
+                            : sched_inline_new(mem_libc());
+    REQUIRE(w->sched != NULL);
+    o.disk.sched = o.coroutines ? w->sched : NULL;
+    REQUIRE_INT(disk_sim_new(mem_libc(), &o.disk, &w->sim), 0);
+    w->disk = w->sim;
+    if (o.trace) {
+        REQUIRE_INT(disk_trace_new(mem_libc(), w->sim, &w->trace), 0);
+        if (o.coroutines) disk_trace_set_actor(w->trace, current_actor, w->sched);
+        w->disk = disk_trace_disk(w->trace);
+    }
+    w->net = net_sim_new(mem_libc(), &w->clock);
+    REQUIRE(w->net != NULL);
+    w->env = (struct db_env){.disk = w->disk,
+                             .clock = &w->clock.clock,
+                             .mem = &w->mem.mem,
+                             .sched = w->sched,
+                             .log = keep_line,
+                             .log_arg = w};
+}
+
+void simworld_deinit(struct simworld *w)
+{
+    CHECK_INT(w->mem.blocks, 0);
+    CHECK_INT(net_sim_open_handles(w->net), 0);
+    net_sim_free(w->net);
+    sched_free(w->sched);
+    if (w->trace) disk_trace_free(w->trace);
+    disk_sim_free(w->sim);
+}
+
+void simworld_cut(struct simworld *w, enum disk_sim_survivors survivors)
+{
+    disk_sim_power_cut(w->sim, survivors, &w->rng);
+}
+
+void simworld_kill(struct simworld *w)
+{
+    disk_sim_process_crash(w->sim);
+}
+
+void simworld_tiny_options(struct options *o)
+{
+    options_init(o);
+    o->memtable_bytes = 512;
+    o->log_bytes = 512;
+    o->block_bytes = 64;
+    o->restart_interval = 2;
+    o->table_bytes = 256;
+    o->cache_bytes = 0;
+    o->level0_tables = 2;
+    o->level1_bytes = 512;
+    o->level_ratio = 2;
+    o->manifest_bytes = 512;
+    o->write_buffer_bytes = 64;
+}
+
+struct db *simworld_open(struct simworld *w, const struct options *o)
+{
+    struct db *db = NULL;
+    struct err_detail why = {.code = ERR_OK};
+    enum err e = db_open(&w->env, SIMWORLD_STORE, o, &db, &why);
+    if (e) printf("  cannot open: %s: %s\n", err_text(e), why.text);
+    REQUIRE_INT(e, ERR_OK);
+    return db;
+}
