@@ -1,0 +1,123 @@
+#include "tests/support/check.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "tests/support/simworld.h"
+
+static void put(struct db *db, const char *key, const char *value)
+{
+    REQUIRE_INT(db_put(db, slice_text(key), slice_text(value)), ERR_OK);
+}
+
+static enum err get(struct db *db, const char *key)
+{
+    slice value;
+    return db_get(db, slice_text(key), &value, NULL);
+}
+
+static void a_store_lives_through_a_power_cut(void)
+{
+    struct simworld w;
+    struct options o;
+    simworld_init(&w, NULL);
+    simworld_tiny_options(&o);
+    o.sync = SYNC_ALWAYS;
+    struct db *db = simworld_open(&w, &o);
+    put(db, "a", "1");
+
+    simworld_cut(&w, DISK_SURVIVE_NONE);
+    db_close(db);
+    db = simworld_open(&w, &o);
+    CHECK_INT(get(db, "a"), ERR_OK);
+
+    CHECK_INT(db_close(db), ERR_OK);
+    simworld_deinit(&w);
+}
+
+static void a_killed_process_leaves_the_cache_and_a_cut_takes_it(void)
+{
+    struct simworld w;
+    struct options o;
+    simworld_init(&w, NULL);
+    simworld_tiny_options(&o);
+    o.sync = SYNC_NO;
+    struct db *db = simworld_open(&w, &o);
+    put(db, "a", "1");
+    simworld_kill(&w);
+    db_close(db);
+    db = simworld_open(&w, &o);
+    CHECK_INT(get(db, "a"), ERR_OK);
+
+    put(db, "b", "2");
+    simworld_cut(&w, DISK_SURVIVE_NONE);
+    db_close(db);
+    db = simworld_open(&w, &o);
+    CHECK_INT(get(db, "a"), ERR_OK); /* recovery had served it */
+    CHECK_INT(get(db, "b"), ERR_NOT_FOUND);
+
+    CHECK_INT(db_close(db), ERR_OK);
+    simworld_deinit(&w);
+}
+
+/* The trace of one small life of a store. */
+static uint64_t life(uint64_t seed, bool coroutines)
+{
+    struct simworld_options wo;
+    struct simworld w;
+    struct options o;
+    simworld_options_init(&wo);
+    wo.seed = seed;
+    wo.trace = true;
+    wo.coroutines = coroutines;
+    simworld_init(&w, &wo);
+    simworld_tiny_options(&o);
+    struct db *db = simworld_open(&w, &o);
+    for (int i = 0; i < 20; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "key%d", i);
+        put(db, key, "a value of some length, so that memtables fill");
+        if (i == 10) {
+            simworld_cut(&w, DISK_SURVIVE_RANDOM);
+            db_close(db);
+            db = simworld_open(&w, &o);
+        }
+        db_step(db);
+    }
+    CHECK_INT(db_flush(db), ERR_OK);
+    CHECK_INT(db_close(db), ERR_OK);
+    uint64_t hash = disk_trace_hash(w.trace);
+    simworld_deinit(&w);
+    return hash;
+}
+
+static void the_same_world_gives_the_same_trace(void)
+{
+    CHECK(life(1, false) == life(1, false));
+    CHECK(life(1, true) == life(1, true));
+}
+
+static void a_world_is_made_in_microseconds(void)
+{
+    struct timespec a, b;
+    struct simworld w;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < 1000; i++) {
+        simworld_init(&w, NULL);
+        simworld_deinit(&w);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    double us =
+        (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
+    printf("     a world costs %.1f us\n", us);
+    CHECK(us < 1000);
+}
+
+CU_TestInfo fault_simworld_tests[] = {
+    {"a_store_lives_through_a_power_cut", a_store_lives_through_a_power_cut},
+    {"a_killed_process_leaves_the_cache_and_a_cut_takes_it",
+     a_killed_process_leaves_the_cache_and_a_cut_takes_it},
+    {"the_same_world_gives_the_same_trace", the_same_world_gives_the_same_trace},
+    {"a_world_is_made_in_microseconds", a_world_is_made_in_microseconds},
+    CU_TEST_INFO_NULL,
+};

@@ -1,0 +1,32 @@
+/* playstage.h - how the suites play a tape: geometry, policy, scheduler; and how a failure
+ * is told.
+ *
+ * Flow:    suites > playstage_run > simworld, play.h > problem > playstage_report
+ * Owns:    nothing.
+ */
+#ifndef TESTS_SUPPORT_PLAYSTAGE_H
+#define TESTS_SUPPORT_PLAYSTAGE_H
+
+#include "proptests/play.h"
+
+#define PLAYSTAGE_PROBLEM 400
+
+struct playstage {
+    bool coroutines;   /* jobs under a random schedule; else inline */
+    uint64_t schedule; /* its seed */
+    enum sync_policy policy;
+    bool usual; /* usual geometry instead of tiny */
+};
+
+/* Plays the tape in a new world; true when all is well, else `problem` says what is not. */
+bool playstage_run(const struct playstage *stage, const uint8_t *tape, size_t size,
+                   char problem[PLAYSTAGE_PROBLEM]);
+/* Shrinks a failing tape in place and prints it: in words, as text, as a token. */
+void playstage_report(const struct playstage *stage, uint64_t seed, uint8_t *tape,
+                      size_t size);
+/* Plays `count` random tapes of `operations` operations; the seeds are printed. Returns
+ * how many failed, three at most. */
+int playstage_random(struct playstage stage, uint64_t seed, unsigned count,
+                     size_t operations);
+
+#endif
