@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct clock {
-    int64_t (*wall_ms)(struct clock *);  /* milliseconds since 1970; may step back */
-    int64_t (*mono_us)(struct clock *);  /* microseconds since some start; never back */
+    int64_t (*wall_ms)(struct clock *); /* milliseconds since 1970; may step back */
+    int64_t (*mono_us)(struct clock *); /* microseconds since some start; never back */
 };
 
 struct clock *clock_real(void);

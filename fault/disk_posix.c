@@ -201,10 +201,7 @@ static int posix_open(struct disk_dir *dir, const char *name, unsigned flags,
     }
     e = check_is_file(fd);
     if (e) goto fail_descriptor;
-    *file = (struct posix_file){
-        {dir->disk, site_kind(site)},
-        fd
-    };
+    *file = (struct posix_file){{dir->disk, site_kind(site)}, fd};
     count_handles(p, 1);
     *out = &file->file;
     return 0;

@@ -39,12 +39,12 @@ static inline void mem_free(struct mem *m, void *block)
 
 /* An allocator that counts and can refuse: the instrument of out-of-memory sweeps. */
 struct mem_counting {
-    struct mem mem;      /* give this to the code under test */
-    struct mem *inner;   /* where blocks really come from */
-    long calls;          /* alloc and resize calls so far */
-    long fail_at;        /* the k-th call (from 1) answers NULL; 0: none */
-    int fail_sticky;     /* and all calls after it */
-    long blocks;         /* blocks that are allocated and not freed: 0 means no leak */
+    struct mem mem;    /* give this to the code under test */
+    struct mem *inner; /* where blocks really come from */
+    long calls;        /* alloc and resize calls so far */
+    long fail_at;      /* the k-th call (from 1) answers NULL; 0: none */
+    int fail_sticky;   /* and all calls after it */
+    long blocks;       /* blocks that are allocated and not freed: 0 means no leak */
 };
 void mem_counting_init(struct mem_counting *c, struct mem *inner);
 

@@ -27,7 +27,7 @@ PURE='mem(cpy|set|move|cmp|chr|rchr|mem|pcpy)|str(n?len|n?cmp|n?casecmp|r?chr|ch
 # signals and learn who and where it is. It cannot open a stream: fopen is not here.
 PROGRAM='stdout|stderr|f?printf|__v?f?printf_chk|vf?printf|puts|fputs|putchar|fputc|putc|fwrite|fflush|getopt(_long)?|opt(arg|ind|err|opt)|exit|_exit|sig(action|emptyset|addset|fillset|procmask|nal)|pthread_sigmask|raise|getpid|getrlimit|setrlimit|getrusage|uname|sysconf|setlocale|localtime_r|gmtime_r|strftime|environ|secure_getenv|malloc_usable_size|malloc_trim|mallinfo2'
 
-# The gates: object, and what it is a gate to.
+# The gates: object, and what it is a gate to. (The simulated disk says why it aborts.)
 GATES='
 disk_posix  open|openat|close|pread|pwrite|fsync|fdatasync|fstat|ftruncate|posix_fallocate|renameat|linkat|unlinkat|mkdirat|flock|getdents64
 net_posix   socket|bind|listen|accept4|getsockname|setsockopt|recv|send|close|poll|inet_pton|inet_ntop|htons|ntohs
@@ -35,6 +35,8 @@ clock       clock_gettime
 rng         arc4random(_buf)?
 mem         malloc|realloc|calloc|free
 sched_threads pthread_[a-z_]+|sem_(init|post|wait|destroy)|eventfd|read|write|close|poll|setpriority|sigfillset
+disk_order  pthread_mutex_[a-z]+
+disk_sim_pool stderr|f?printf|__fprintf_chk
 sched_coroutine getcontext|makecontext|swapcontext|setcontext|mmap|munmap|mprotect|sysconf
 '
 

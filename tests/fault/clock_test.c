@@ -42,10 +42,10 @@ static void the_real_clock_is_in_this_century_and_never_goes_back(void)
 }
 
 CU_TestInfo fault_clock_tests[] = {
-    {"a_manual_clock_stands_still_until_moved",               a_manual_clock_stands_still_until_moved},
+    {"a_manual_clock_stands_still_until_moved", a_manual_clock_stands_still_until_moved},
     {"a_wall_clock_stepped_back_leaves_the_other_alone",
-     a_wall_clock_stepped_back_leaves_the_other_alone                                                },
+     a_wall_clock_stepped_back_leaves_the_other_alone},
     {"the_real_clock_is_in_this_century_and_never_goes_back",
-     the_real_clock_is_in_this_century_and_never_goes_back                                           },
+     the_real_clock_is_in_this_century_and_never_goes_back},
     CU_TEST_INFO_NULL,
 };

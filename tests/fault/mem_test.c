@@ -81,10 +81,10 @@ static void zalloc_clears(void)
 }
 
 CU_TestInfo fault_mem_tests[] = {
-    {"the_kth_call_is_refused_once",      the_kth_call_is_refused_once     },
-    {"a_sticky_refusal_stays",            a_sticky_refusal_stays           },
+    {"the_kth_call_is_refused_once", the_kth_call_is_refused_once},
+    {"a_sticky_refusal_stays", a_sticky_refusal_stays},
     {"a_refused_resize_leaves_the_block", a_refused_resize_leaves_the_block},
-    {"blocks_counts_what_is_not_freed",   blocks_counts_what_is_not_freed  },
-    {"zalloc_clears",                     zalloc_clears                    },
+    {"blocks_counts_what_is_not_freed", blocks_counts_what_is_not_freed},
+    {"zalloc_clears", zalloc_clears},
     CU_TEST_INFO_NULL,
 };

@@ -21,10 +21,7 @@ static void jobs_run_at_once_and_are_reaped_in_order(void)
     int journal = 0;
     struct note notes[3];
     for (int i = 0; i < 3; i++) {
-        notes[i] = (struct note){
-            {write_note, JOB_FLUSH, NULL},
-            &journal, i + 1
-        };
+        notes[i] = (struct note){{write_note, JOB_FLUSH, NULL}, &journal, i + 1};
         sched_submit(s, &notes[i].job);
         CHECK_INT(journal % 10, i + 1);
     }
@@ -41,10 +38,7 @@ static void a_reaped_job_can_be_submitted_again(void)
     struct sched *s = sched_inline_new(mem_libc());
     REQUIRE(s != NULL);
     int journal = 0;
-    struct note note = {
-        {write_note, JOB_SYNC, NULL},
-        &journal, 7
-    };
+    struct note note = {{write_note, JOB_SYNC, NULL}, &journal, 7};
 
     for (int i = 0; i < 2; i++) {
         sched_submit(s, &note.job);
@@ -71,8 +65,8 @@ static void no_memory_is_answered_with_null(void)
 
 CU_TestInfo fault_sched_inline_tests[] = {
     {"jobs_run_at_once_and_are_reaped_in_order",
-     jobs_run_at_once_and_are_reaped_in_order                                       },
-    {"a_reaped_job_can_be_submitted_again",      a_reaped_job_can_be_submitted_again},
-    {"no_memory_is_answered_with_null",          no_memory_is_answered_with_null    },
+     jobs_run_at_once_and_are_reaped_in_order},
+    {"a_reaped_job_can_be_submitted_again", a_reaped_job_can_be_submitted_again},
+    {"no_memory_is_answered_with_null", no_memory_is_answered_with_null},
     CU_TEST_INFO_NULL,
 };

@@ -29,8 +29,8 @@ static void columns_are_those_of_the_table(void)
 }
 
 CU_TestInfo fault_sites_tests[] = {
-    {"names_are_sorted_and_unique",             names_are_sorted_and_unique            },
+    {"names_are_sorted_and_unique", names_are_sorted_and_unique},
     {"a_name_begins_with_the_kind_of_its_file", a_name_begins_with_the_kind_of_its_file},
-    {"columns_are_those_of_the_table",          columns_are_those_of_the_table         },
+    {"columns_are_those_of_the_table", columns_are_those_of_the_table},
     CU_TEST_INFO_NULL,
 };
