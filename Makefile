@@ -251,6 +251,15 @@ bench-points: ## nanoseconds that a disabled fault point costs (limit 2)
 	@$(MAKE) $(SUB) VARIANT=fiu WERROR=-Werror build/fiu/bench_points
 	timeout 120 build/fiu/bench_points
 
-.PHONY: symbols floor-objects bench-points
+$(BUILD)/shim_load: $(BUILD)/tests/bench/shim_load.o $(BUILD)/libengine.a \
+                    $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+shim-proof: ## every file call goes through the shim: by symbols, and by stacks under strace
+	@$(MAKE) $(SUB) VARIANT=release WERROR=-Werror floor-objects build/release/shim_load
+	tests/shim_proof.sh $(CFLAGS_COMMON) $(CFLAGS_release)
+
+.PHONY: symbols floor-objects bench-points shim-proof
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
