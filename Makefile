@@ -235,7 +235,7 @@ bench-server-smoke: all # a hundredth of it, to see that it works
 # ---- the floor ----
 
 TEST_STEPS += symbols
-CI_STEPS   += bench-points
+CI_STEPS   += bench-points shim-proof
 
 symbols: ## no file call outside the shim, no trace of fault points, by the objects' symbols
 	@$(MAKE) $(SUB) VARIANT=release WERROR=-Werror floor-objects
