@@ -6,7 +6,7 @@
  * Errors:  those of the inner disk, unchanged. Aborts when its own memory is exhausted:
  *          a trace with a hole would prove nothing.
  * Threads: one, or coroutines of one.
- * Tests:   tests/fault/disk_trace_test.c
+ * Tests:   tests/fault/disk_trace_test.c, tests/engine/same_trace_test.c
  *
  * Two runs that made the same calls with the same bytes and got the same answers have the
  * same trace and the same hash. That is how replay is proved to be exact, and how the
