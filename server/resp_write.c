@@ -109,10 +109,15 @@ size_t reply_array_begin(const struct buf *b)
 void reply_array_end(struct buf *b, size_t position, int64_t count)
 {
     char header[REPLY_HEADER_BYTES_MAX];
-    size_t n = format_header(header, '*', count);
-    if (b->failed || !buf_reserve(b, n)) return;
+    reply_insert(b, position, slice_of(header, format_header(header, '*', count)));
+}
+
+void reply_insert(struct buf *b, size_t position, slice bytes)
+{
+    assert(position <= buf_size(b));
+    if (b->failed || !buf_reserve(b, bytes.size)) return;
     uint8_t *at = buf_bytes(b) + position;
-    memmove(at + n, at, buf_size(b) - position);
-    memcpy(at, header, n);
-    b->end += n;
+    memmove(at + bytes.size, at, buf_size(b) - position);
+    memcpy(at, bytes.data, bytes.size);
+    b->end += bytes.size;
 }

@@ -31,5 +31,7 @@ void reply_error(struct buf *b, const char *format, ...)
  * elements, then put the header in front of them. */
 size_t reply_array_begin(const struct buf *b);
 void reply_array_end(struct buf *b, size_t position, int64_t count);
+/* Puts bytes in front of everything from `position` on. */
+void reply_insert(struct buf *b, size_t position, slice bytes);
 
 #endif
