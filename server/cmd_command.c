@@ -12,10 +12,12 @@ static const struct {
     unsigned flag;
     const char *name;
 } flag_names[] = {
-    {CMD_WRITE, "write"},       {CMD_READONLY, "readonly"},     {CMD_DENYOOM, "denyoom"},
-    {CMD_ADMIN, "admin"},       {CMD_NOSCRIPT, "noscript"},     {CMD_LOADING, "loading"},
-    {CMD_STALE, "stale"},       {CMD_FAST, "fast"},             {CMD_NO_AUTH, "no_auth"},
-    {CMD_NO_MULTI, "no_multi"}, {CMD_ALLOW_BUSY, "allow_busy"},
+    {CMD_WRITE, "write"},           {CMD_READONLY, "readonly"},
+    {CMD_DENYOOM, "denyoom"},       {CMD_ADMIN, "admin"},
+    {CMD_NOSCRIPT, "noscript"},     {CMD_LOADING, "loading"},
+    {CMD_STALE, "stale"},           {CMD_FAST, "fast"},
+    {CMD_NO_AUTH, "no_auth"},       {CMD_NO_MULTI, "no_multi"},
+    {CMD_ALLOW_BUSY, "allow_busy"},
 };
 
 static void reply_flags(struct buf *b, const struct command *cmd)
@@ -146,7 +148,8 @@ static const struct command *find_full(const struct server *s, slice name)
 static void reply_all(struct call *c)
 {
     reply_array(c->out, (int64_t)commands_count);
-    for (const struct command *cmd = commands; cmd->name; cmd++) reply_info(c->out, cmd);
+    for (const struct command *cmd = commands; cmd->name; cmd++)
+        reply_info(c->out, cmd);
 }
 
 void command_command(struct call *c)
@@ -276,7 +279,8 @@ void command_getkeys_command(struct call *c)
     const slice *argv = c->argv + 2;
     uint32_t argc = c->argc - 2;
     const struct command *parent;
-    const struct command *cmd = dispatch_resolve(&c->server->dispatch, argv, argc, &parent);
+    const struct command *cmd =
+        dispatch_resolve(&c->server->dispatch, argv, argc, &parent);
     if (!cmd) {
         reply_error(c->out, "ERR Invalid command specified");
         return;

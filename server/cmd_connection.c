@@ -55,8 +55,7 @@ void reset_command(struct call *c)
 static bool check_user(struct call *c, slice user)
 {
     if (equals_nocase(user, "default")) return true;
-    reply_error(c->out,
-                "WRONGPASS invalid username-password pair or user is disabled.");
+    reply_error(c->out, "WRONGPASS invalid username-password pair or user is disabled.");
     return false;
 }
 
@@ -86,7 +85,8 @@ static bool set_name(struct call *c, char to[CONN_NAME_BYTES], slice text,
 {
     if (!is_name(text)) {
         reply_error(c->out,
-                    "ERR %s cannot contain spaces, newlines or special characters.", what);
+                    "ERR %s cannot contain spaces, newlines or special characters.",
+                    what);
         return false;
     }
     if (text.size >= CONN_NAME_BYTES) {
@@ -161,7 +161,8 @@ static size_t describe(const struct server *s, const struct conn *c,
     if (c->poll.events & POLLOUT) strcat(events, "w");
     int n = snprintf(
         out, CLIENT_LINE_BYTES,
-        "id=%llu addr=%s laddr=%s:%u fd=%d name=%s age=%lld idle=%lld flags=N db=%u sub=0 "
+        "id=%llu addr=%s laddr=%s:%u fd=%d name=%s age=%lld idle=%lld flags=N db=%u "
+        "sub=0 "
         "psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=%zu "
         "rbp=0 obl=%zu oll=0 omem=0 tot-mem=%zu events=%s cmd=%s user=default redir=-1 "
         "resp=2 lib-name=%s lib-ver=%s\n",

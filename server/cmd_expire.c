@@ -36,8 +36,7 @@ static bool parse_expire_options(struct call *c, struct expire_options *o)
         return false;
     }
     if (o->if_later && o->if_earlier) {
-        reply_error(c->out,
-                    "ERR GT and LT options at the same time are not compatible");
+        reply_error(c->out, "ERR GT and LT options at the same time are not compatible");
         return false;
     }
     return true;

@@ -47,9 +47,10 @@ void object_freq_command(struct call *c)
     if (!e.exists)
         reply_nil(c->out);
     else
-        reply_error(c->out, "ERR An LFU maxmemory policy is not selected, access frequency "
-                            "not tracked. Please note that when switching between policies "
-                            "at runtime LRU and LFU data will take some time to adjust.");
+        reply_error(c->out,
+                    "ERR An LFU maxmemory policy is not selected, access frequency "
+                    "not tracked. Please note that when switching between policies "
+                    "at runtime LRU and LFU data will take some time to adjust.");
 }
 
 void object_help_command(struct call *c)

@@ -43,7 +43,8 @@ void flushdb_command(struct call *c)
 void flushall_command(struct call *c)
 {
     if (!parse_flush(c) || !call_begin(c)) return;
-    for (unsigned db = 0; db < DATABASES; db++) keyspace_flush(call_keyspace(c), db);
+    for (unsigned db = 0; db < DATABASES; db++)
+        keyspace_flush(call_keyspace(c), db);
     if (call_commit(c)) reply_ok(c->out);
 }
 
@@ -125,8 +126,9 @@ void config_get_command(struct call *c)
 static void reply_config_error(struct call *c, slice name, const char *why)
 {
     int size = name.size < 128 ? (int)name.size : 128;
-    reply_error(c->out, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
-                size, (const char *)name.data, why);
+    reply_error(c->out,
+                "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s", size,
+                (const char *)name.data, why);
 }
 
 /* Reads all pairs into *out; the running configuration is untouched. */
@@ -138,9 +140,10 @@ static bool parse_config_pairs(struct call *c, struct config *out)
         const struct config_setting *s = config_find(name);
         if (!s) {
             int size = name.size < 128 ? (int)name.size : 128;
-            reply_error(c->out,
-                        "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-                        size, (const char *)name.data);
+            reply_error(
+                c->out,
+                "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'", size,
+                (const char *)name.data);
             return false;
         }
         const char *error = NULL;

@@ -19,7 +19,8 @@ unsigned call_db(const struct call *c)
 bool equals_nocase(slice text, const char *word)
 {
     size_t n = strlen(word);
-    return text.size == n && (n == 0 || strncasecmp((const char *)text.data, word, n) == 0);
+    return text.size == n &&
+           (n == 0 || strncasecmp((const char *)text.data, word, n) == 0);
 }
 
 bool call_number(struct call *c, uint32_t index, int64_t *out)
@@ -108,7 +109,9 @@ bool call_remove(struct call *c, slice key, const struct entry *old)
 void reply_help(struct call *c, const char *const *lines)
 {
     int64_t count = 0;
-    while (lines[count]) count++;
+    while (lines[count])
+        count++;
     reply_array(c->out, count);
-    for (int64_t i = 0; i < count; i++) reply_status(c->out, lines[i]);
+    for (int64_t i = 0; i < count; i++)
+        reply_status(c->out, lines[i]);
 }

@@ -91,10 +91,8 @@ static bool parse_bytes(slice text, int64_t *out)
     static const struct {
         const char *unit;
         int64_t factor;
-    } units[] = {{"", 1},           {"b", 1},
-                 {"k", 1000},       {"kb", 1024},
-                 {"m", 1000000},    {"mb", MIB},
-                 {"g", 1000000000}, {"gb", 1024LL * MIB}};
+    } units[] = {{"", 1},        {"b", 1},    {"k", 1000},       {"kb", 1024},
+                 {"m", 1000000}, {"mb", MIB}, {"g", 1000000000}, {"gb", 1024LL * MIB}};
     size_t digits = 0;
     while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9')
         digits++;
@@ -197,7 +195,8 @@ slice config_get(const struct config *c, const struct config_setting *s,
     if (s->type == CONFIG_BOOL) return slice_text(v ? "yes" : "no");
     if (s->type == CONFIG_ENUM) {
         const struct config_name *n = s->names;
-        while (n->value != v) n++;
+        while (n->value != v)
+            n++;
         return slice_text(n->text);
     }
     return slice_of(scratch, number_format(scratch, v));

@@ -18,19 +18,19 @@ struct config {
     int64_t port;
     char bind[CONFIG_TEXT_BYTES];
     char dir[CONFIG_TEXT_BYTES];
-    int64_t appendfsync;              /* enum sync_policy */
-    int64_t loglevel;                 /* enum config_loglevel */
+    int64_t appendfsync; /* enum sync_policy */
+    int64_t loglevel;    /* enum config_loglevel */
     int64_t memtable_bytes;
     int64_t cache_bytes;
     int64_t databases;
     int64_t maxclients;
-    int64_t timeout_s;                /* idle clients are closed after; 0: never */
+    int64_t timeout_s; /* idle clients are closed after; 0: never */
     int64_t tcp_backlog;
     int64_t tcp_keepalive_s;
     int64_t hz;
-    int64_t proto_max_bulk_len;       /* bytes */
-    int64_t query_buffer_limit;       /* bytes of one client's unread commands */
-    int64_t maxmemory;                /* bytes; 0: no limit */
+    int64_t proto_max_bulk_len; /* bytes */
+    int64_t query_buffer_limit; /* bytes of one client's unread commands */
+    int64_t maxmemory;          /* bytes; 0: no limit */
     int64_t maxmemory_policy;
     int64_t appendonly;
     int64_t slowlog_slower_than_us;
@@ -40,7 +40,12 @@ struct config {
     char output_buffer_limit[CONFIG_TEXT_BYTES];
 };
 
-enum config_loglevel { LOGLEVEL_DEBUG, LOGLEVEL_VERBOSE, LOGLEVEL_NOTICE, LOGLEVEL_WARNING };
+enum config_loglevel {
+    LOGLEVEL_DEBUG,
+    LOGLEVEL_VERBOSE,
+    LOGLEVEL_NOTICE,
+    LOGLEVEL_WARNING
+};
 
 enum config_type { CONFIG_NUMBER, CONFIG_BYTES, CONFIG_BOOL, CONFIG_ENUM, CONFIG_TEXT };
 

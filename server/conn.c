@@ -51,7 +51,8 @@ void conn_reset(struct conn *c)
 static bool grow_args(struct server *s, struct conn *c, uint32_t needed)
 {
     uint32_t capacity = c->args_capacity;
-    while (capacity < needed) capacity *= 2;
+    while (capacity < needed)
+        capacity *= 2;
     struct resp_arg *old = c->args == c->args_small ? NULL : c->args;
     struct resp_arg *args = mem_resize(s->env.mem, old, capacity * sizeof *args);
     if (!args) return false;
@@ -106,8 +107,8 @@ static bool run_command(struct server *s, struct conn *c, const uint8_t *data)
         return true;
     }
     const struct command *parent = NULL;
-    struct call call = {.server = s, .conn = c, .argv = s->argv, .argc = argc,
-                        .out = &c->out};
+    struct call call = {
+        .server = s, .conn = c, .argv = s->argv, .argc = argc, .out = &c->out};
     call.command = dispatch_resolve(&s->dispatch, s->argv, argc, &parent);
     if (call.command && (call.command->flags & CMD_WRITE) && db_busy(s->db)) return false;
 

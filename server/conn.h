@@ -35,22 +35,22 @@ struct conn {
     struct poll_item poll;
     uint64_t id;
     struct resp_parser parser;
-    struct buf in;               /* what is not yet run */
-    struct buf out;              /* what is not yet sent */
-    struct resp_arg *args;       /* of the command being parsed */
+    struct buf in;         /* what is not yet run */
+    struct buf out;        /* what is not yet sent */
+    struct resp_arg *args; /* of the command being parsed */
     uint32_t args_capacity;
     struct resp_arg args_small[CONN_ARGS_SMALL];
-    size_t parked_bytes;         /* a parsed command of this size waits for the store */
-    unsigned db;                 /* selected database */
+    size_t parked_bytes; /* a parsed command of this size waits for the store */
+    unsigned db;         /* selected database */
     enum reply_mode reply_mode;
-    bool closing;                /* close when `out` is empty */
-    bool gone;                   /* close now */
-    bool paused;                 /* stopped running commands until `out` shrinks */
-    bool touched;                /* in the loop's list of this turn */
-    bool waiting;                /* in the loop's list of held connections */
+    bool closing; /* close when `out` is empty */
+    bool gone;    /* close now */
+    bool paused;  /* stopped running commands until `out` shrinks */
+    bool touched; /* in the loop's list of this turn */
+    bool waiting; /* in the loop's list of held connections */
     bool no_evict, no_touch;
     struct conn *next_touched, *next_waiting;
-    struct conn *next, *prev;    /* all connections, oldest first */
+    struct conn *next, *prev; /* all connections, oldest first */
 
     /* Replies that hang on the open group: where they begin, how many there are. */
     uint64_t group;

@@ -23,7 +23,8 @@ static void forget_oldest(struct cursors *c)
 
 void cursors_deinit(struct cursors *c)
 {
-    while (c->oldest < c->next) forget_oldest(c);
+    while (c->oldest < c->next)
+        forget_oldest(c);
     mem_free(c->mem, c->ring);
     c->ring = NULL;
 }

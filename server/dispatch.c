@@ -24,7 +24,8 @@ static uint64_t name_word(const uint8_t *p, size_t n)
         memcpy(&back, p + n - 4, 4);
         word = front | (uint64_t)back << (8 * (n - 4));
     } else {
-        for (size_t i = 0; i < n; i++) word |= (uint64_t)p[i] << (8 * i);
+        for (size_t i = 0; i < n; i++)
+            word |= (uint64_t)p[i] << (8 * i);
     }
     uint64_t used = n >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * n)) - 1;
     return word | (UINT64_C(0x2020202020202020) & used);
@@ -32,8 +33,8 @@ static uint64_t name_word(const uint8_t *p, size_t n)
 
 static size_t slot_of(uint64_t low, uint64_t high)
 {
-    uint64_t h = (low ^ (high * UINT64_C(0x9e3779b97f4a7c15))) *
-                 UINT64_C(0xff51afd7ed558ccd);
+    uint64_t h =
+        (low ^ (high * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xff51afd7ed558ccd);
     return (size_t)(h >> 48) % DISPATCH_SLOTS;
 }
 
@@ -54,7 +55,8 @@ void dispatch_init(struct dispatch *d)
         uint64_t low, high;
         name_words(name, &low, &high);
         size_t at = slot_of(low, high);
-        while (d->slots[at].command) at = (at + 1) % DISPATCH_SLOTS;
+        while (d->slots[at].command)
+            at = (at + 1) % DISPATCH_SLOTS;
         d->slots[at] = (struct dispatch_slot){low, high, c};
     }
 }
@@ -100,7 +102,8 @@ static void reply_unknown(struct call *c, const struct command *parent)
 {
     if (parent) {
         char name[NAME_BYTES_MAX + 1] = "";
-        for (size_t i = 0; parent->name[i]; i++) name[i] = (char)(parent->name[i] & ~0x20);
+        for (size_t i = 0; parent->name[i]; i++)
+            name[i] = (char)(parent->name[i] & ~0x20);
         reply_error(c->out, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                     text_size(c->argv[1], PREVIEW_BYTES_MAX),
                     (const char *)c->argv[1].data, name);

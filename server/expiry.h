@@ -17,7 +17,8 @@ enum expiry_unit {
 };
 
 /* Reads a positive time as a deadline; false: the error has been answered. */
-bool expiry_parse(struct call *c, slice text, enum expiry_unit unit, int64_t *deadline_ms);
+bool expiry_parse(struct call *c, slice text, enum expiry_unit unit,
+                  int64_t *deadline_ms);
 /* As expiry_parse, but times that have passed are allowed: EXPIRE deletes then. */
 bool expiry_parse_any(struct call *c, slice text, enum expiry_unit unit,
                       int64_t *deadline_ms);

@@ -34,7 +34,8 @@ bool keyset_init(struct keyset *k, struct mem *mem, const slice *argv, uint32_t 
     uint32_t *positions = mem_alloc(mem, n * sizeof *positions);
     k->repeats = mem_zalloc(mem, argc);
     if (positions && k->repeats) {
-        for (uint32_t i = 0; i < n; i++) positions[i] = first + i * step;
+        for (uint32_t i = 0; i < n; i++)
+            positions[i] = first + i * step;
         mark_repeats(k, positions, n);
     }
     bool ok = positions && k->repeats;

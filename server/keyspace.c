@@ -54,7 +54,8 @@ static slice data_key(struct keyspace *ks, unsigned ns, slice key)
     return slice_of(ks->key, key.size + 1);
 }
 
-static slice deadline_key(struct keyspace *ks, unsigned ns, int64_t deadline_ms, slice key)
+static slice deadline_key(struct keyspace *ks, unsigned ns, int64_t deadline_ms,
+                          slice key)
 {
     assert(key.size <= KEYSPACE_KEY_BYTES_MAX);
     ks->deadline_key[0] = (uint8_t)(DEADLINE_RANGE + ns);
@@ -132,8 +133,8 @@ enum err keyspace_get(struct keyspace *ks, unsigned db, slice key, struct entry 
     if (e == ERR_NOT_FOUND) return ERR_OK;
     if (e) return e;
     if (!decode(ks, bytes, out))
-        return err_set(why, ERR_CORRUPT, 0, "the value of a key of database %u has no head",
-                       db);
+        return err_set(why, ERR_CORRUPT, 0,
+                       "the value of a key of database %u has no head", db);
     return ERR_OK;
 }
 
@@ -219,8 +220,8 @@ static void put_value(struct keyspace *ks, unsigned ns, slice key, slice value,
         put_big_endian(head + 1, deadline_ms);
         head_bytes += DEADLINE_BYTES;
     }
-    note(ks, batch_put2(ks->batch, data_key(ks, ns, key), slice_of(head, head_bytes),
-                        value));
+    note(ks,
+         batch_put2(ks->batch, data_key(ks, ns, key), slice_of(head, head_bytes), value));
 }
 
 void keyspace_put(struct keyspace *ks, unsigned db, slice key, const struct entry *old,
@@ -250,7 +251,8 @@ void keyspace_put_again(struct keyspace *ks, unsigned db, slice key, slice value
     put_value(ks, namespace_of(ks, db), key, value, NO_DEADLINE);
 }
 
-static void remove_stored(struct keyspace *ks, unsigned ns, slice key, int64_t deadline_ms)
+static void remove_stored(struct keyspace *ks, unsigned ns, slice key,
+                          int64_t deadline_ms)
 {
     note(ks, batch_delete(ks->batch, data_key(ks, ns, key)));
     note(ks, batch_register_add(ks->batch, REG_KEYS + ns, -1));
@@ -287,8 +289,7 @@ static bool decode_deadline(slice bytes, unsigned ns, struct due *out)
     if (bytes.size < 1 + DEADLINE_BYTES || bytes.data[0] != DEADLINE_RANGE + ns)
         return false;
     out->deadline_ms = get_big_endian(bytes.data + 1);
-    out->key =
-        slice_of(bytes.data + 1 + DEADLINE_BYTES, bytes.size - 1 - DEADLINE_BYTES);
+    out->key = slice_of(bytes.data + 1 + DEADLINE_BYTES, bytes.size - 1 - DEADLINE_BYTES);
     return true;
 }
 
@@ -303,8 +304,8 @@ static void expire_one(struct keyspace *ks, unsigned ns, const struct due *due)
         remove_stored(ks, ns, due->key, due->deadline_ms);
         ks->expired_keys++;
     } else if (e == ERR_OK || e == ERR_NOT_FOUND) {
-        note(ks, batch_delete(ks->batch,
-                              deadline_key(ks, ns, due->deadline_ms, due->key)));
+        note(ks,
+             batch_delete(ks->batch, deadline_key(ks, ns, due->deadline_ms, due->key)));
     } else {
         note(ks, e);
     }
@@ -360,7 +361,8 @@ static void expire_later(struct keyspace *ks)
 unsigned keyspace_expire(struct keyspace *ks, unsigned limit)
 {
     unsigned ns = 0, done = 0;
-    while (ns < DATABASES && !may_be_due(ks, ns)) ns++;
+    while (ns < DATABASES && !may_be_due(ks, ns))
+        ns++;
     if (ns == DATABASES || db_write_error(ks->db)->code) return 0;
     if (keyspace_begin(ks)) return 0;
     for (; ns < DATABASES && done < limit; ns++)

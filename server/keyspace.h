@@ -41,8 +41,8 @@ enum value_type { TYPE_STRING = 0 };
 
 /* What the store holds under a key. */
 struct entry {
-    bool stored;  /* there is something, expired or not */
-    bool exists;  /* stored and not expired: what clients see */
+    bool stored; /* there is something, expired or not */
+    bool exists; /* stored and not expired: what clients see */
     enum value_type type;
     int64_t deadline_ms; /* or NO_DEADLINE */
     slice value;
@@ -51,15 +51,15 @@ struct entry {
 struct keyspace {
     struct db *db;
     struct clock *clock;
-    int64_t now_ms;           /* the time by which deadlines are judged */
-    int64_t wall_ahead_ms;    /* largest (wall clock - monotonic clock) seen */
+    int64_t now_ms;                      /* the time by which deadlines are judged */
+    int64_t wall_ahead_ms;               /* largest (wall clock - monotonic clock) seen */
     int64_t next_deadline_ms[DATABASES]; /* by namespace; nothing is due before it */
     int64_t expired_upto_ms[DATABASES];  /* by namespace; no deadline is left before it */
-    uint64_t expired_keys;    /* since start */
-    struct batch *batch;      /* of the change in progress, or NULL */
-    enum err error;           /* the first one of the change in progress */
-    uint8_t *key;             /* buffer for data keys */
-    uint8_t *deadline_key;    /* buffer for deadline keys */
+    uint64_t expired_keys;               /* since start */
+    struct batch *batch;                 /* of the change in progress, or NULL */
+    enum err error;                      /* the first one of the change in progress */
+    uint8_t *key;                        /* buffer for data keys */
+    uint8_t *deadline_key;               /* buffer for deadline keys */
     struct mem *mem;
 };
 
@@ -123,8 +123,8 @@ struct keyspace_iter {
     struct db_iter *it;
     uint8_t prefix; /* first byte of the data keys */
     bool valid;
-    enum err error;     /* a value that is none of ours */
-    slice key;          /* the user's key */
+    enum err error; /* a value that is none of ours */
+    slice key;      /* the user's key */
     struct entry entry;
 };
 /* Starts at the first key >= `from`. */

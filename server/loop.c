@@ -179,7 +179,8 @@ static void drain(struct server *s, struct conn *c)
 static void forget_waiting(struct server *s, struct conn *c)
 {
     struct conn **at = &s->waiting;
-    while (*at && *at != c) at = &(*at)->next_waiting;
+    while (*at && *at != c)
+        at = &(*at)->next_waiting;
     if (*at) *at = c->next_waiting;
     c->waiting = false;
 }

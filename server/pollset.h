@@ -17,9 +17,9 @@
 /* Lies inside whatever waits: a connection, a listener. */
 struct poll_item {
     int handle;
-    short events;  /* what is waited for; change with pollset_want */
-    short ready;   /* what poll said in this turn */
-    size_t index;  /* its place in the set */
+    short events; /* what is waited for; change with pollset_want */
+    short ready;  /* what poll said in this turn */
+    size_t index; /* its place in the set */
     void *owner;
 };
 

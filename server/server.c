@@ -10,15 +10,24 @@
 
 #define LOG_LINE_BYTES 512
 
+/* What the server and its store have to say, if the configured level lets it pass. */
+static void log_line(void *server, enum log_level level, const char *line)
+{
+    const struct server *s = server;
+    if (!s->env.log) return;
+    if (level == LOG_DEBUG && s->config.loglevel > LOGLEVEL_VERBOSE) return;
+    if (level == LOG_INFO && s->config.loglevel > LOGLEVEL_NOTICE) return;
+    s->env.log(s->env.log_arg, level, line);
+}
+
 void server_log(const struct server *s, enum log_level level, const char *format, ...)
 {
     char line[LOG_LINE_BYTES];
-    if (!s->env.log) return;
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    s->env.log(s->env.log_arg, level, line);
+    log_line((void *)(uintptr_t)s, level, line);
 }
 
 void server_refusal(const struct server *s, char out[REFUSAL_BYTES])
@@ -39,15 +48,17 @@ static enum err start_listening(struct server *s, struct err_detail *why)
     uint16_t port = (uint16_t)s->config.port;
     int handle = net->listen(net, address, port, (int)s->config.tcp_backlog, &s->port);
     if (handle == -EADDRINUSE)
-        return err_set(why, ERR_IO, -handle,
-                       "cannot listen on %s:%u: another program has this port; choose one "
-                       "with --port, or --port 0 for any",
-                       address, port);
+        return err_set(
+            why, ERR_IO, -handle,
+            "cannot listen on %s:%u: another program has this port; choose one "
+            "with --port, or --port 0 for any",
+            address, port);
     if (handle < 0)
-        return err_set(why, ERR_IO, -handle,
-                       "cannot listen on %s:%u: %s; give a numeric address of this machine "
-                       "with --bind and a free port with --port",
-                       address, port, strerror(-handle));
+        return err_set(
+            why, ERR_IO, -handle,
+            "cannot listen on %s:%u: %s; give a numeric address of this machine "
+            "with --bind and a free port with --port",
+            address, port, strerror(-handle));
     s->listener = (struct poll_item){.handle = handle, .events = POLLIN};
     s->listening = true;
     return pollset_add(&s->pollset, &s->listener);
@@ -59,8 +70,8 @@ static enum err open_store(struct server *s, struct err_detail *why)
                          .clock = s->env.clock,
                          .mem = s->env.mem,
                          .sched = s->env.sched,
-                         .log = s->env.log,
-                         .log_arg = s->env.log_arg};
+                         .log = log_line,
+                         .log_arg = s};
     struct options options;
     options_init(&options);
     if (s->env.geometry) {
@@ -104,8 +115,8 @@ enum err server_new(const struct server_env *env, const struct config *config,
     make_run_id(s);
 
     s->scratch = mem_alloc(env->mem, CONN_READ_BYTES);
-    enum err e = s->scratch ? ERR_OK
-                            : err_set(why, ERR_NOMEM, 0, "no memory for the read buffer");
+    enum err e =
+        s->scratch ? ERR_OK : err_set(why, ERR_NOMEM, 0, "no memory for the read buffer");
     if (!e) e = start_listening(s, why);
     if (!e) e = open_store(s, why);
     if (e) {
@@ -133,8 +144,10 @@ enum err server_free(struct server *s)
 {
     struct mem *mem = s->env.mem;
     enum err e = ERR_OK;
+    if (s->db) server_log(s, LOG_INFO, "stopping");
     if (s->db) loop_commit(s);
-    while (s->first_conn) loop_close(s, s->first_conn);
+    while (s->first_conn)
+        loop_close(s, s->first_conn);
     if (s->listener.handle >= 0) s->env.net->close(s->env.net, s->listener.handle);
     if (s->keyspace.mem) keyspace_deinit(&s->keyspace);
     if (s->db) e = db_close(s->db);

@@ -26,8 +26,8 @@ struct server_env {
     struct net *net;
     void (*log)(void *arg, enum log_level level, const char *line);
     void *log_arg;
-    const char *store; /* name of the store's directory below the disk's root */
-    uint64_t seed;     /* of the run's identity and of cursors: differs between runs */
+    const char *store;  /* name of the store's directory below the disk's root */
+    uint64_t seed;      /* of the run's identity and of cursors: differs between runs */
     int64_t process_id; /* shown by INFO */
     /* Sizes of the store; NULL: the defaults. The configuration's own (sync policy,
      * memtable, cache) go before them. */

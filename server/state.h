@@ -44,16 +44,16 @@ struct server {
     struct conn *first_conn, *last_conn;
     size_t conns;
     uint64_t next_conn_id;
-    struct conn *touched;    /* connections with something to do at the turn's end */
-    struct conn *waiting;    /* connections that were paused or parked */
+    struct conn *touched; /* connections with something to do at the turn's end */
+    struct conn *waiting; /* connections that were paused or parked */
 
-    uint8_t *scratch;        /* CONN_READ_BYTES for reading */
-    slice *argv;             /* of the command being run */
+    uint8_t *scratch; /* CONN_READ_BYTES for reading */
+    slice *argv;      /* of the command being run */
     uint32_t argv_capacity;
 
-    uint64_t group;          /* number of the group that is open, or will be next */
+    uint64_t group; /* number of the group that is open, or will be next */
     bool stopping;
-    bool refused;            /* the log says already that writes are refused */
+    bool refused;                       /* the log says already that writes are refused */
     int64_t start_ms, mono_ms, tick_ms; /* monotonic: start, this turn, next tick */
     struct stats stats;
     char run_id[RUN_ID_BYTES];

@@ -1,0 +1,112 @@
+/* main.c - the server as a program: flags, the real world, signals, the loop. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fault/disk_posix.h"
+#include "fault/rng.h"
+#include "server/flags.h"
+#include "server/server.h"
+
+#define VERSION    "0.1.0"
+#define HELP_BYTES 4096
+
+static volatile sig_atomic_t stop_asked;
+
+/* The first signal ends the loop in order, the second one ends the process. */
+static void on_stop(int number)
+{
+    if (stop_asked) _exit(128 + number);
+    stop_asked = 1;
+}
+
+static void watch_signals(void)
+{
+    struct sigaction stop = {.sa_handler = on_stop}, ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static void log_line(void *arg, enum log_level level, const char *line)
+{
+    static const char *const names[] = {"debug", "info", "warning"};
+    (void)arg;
+    time_t now = (time_t)(clock_wall_ms(clock_real()) / 1000);
+    struct tm utc;
+    char when[32];
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    fprintf(stderr, "%s %s %s\n", when, names[level], line);
+}
+
+static int fail(const char *line)
+{
+    fprintf(stderr, "riptidekv-server: %s\n", line);
+    return 1;
+}
+
+static int serve(struct config *config, const struct server_env *env)
+{
+    struct server *server;
+    struct err_detail why = {0};
+    enum err e = server_new(env, config, &server, &why);
+    if (e) return fail(why.text[0] ? why.text : err_text(e));
+
+    unsigned port = server_port(server);
+    printf("ready to accept connections on %s:%u", config->bind, port);
+    if (!strcmp(config->bind, "0.0.0.0")) printf(" (here: 127.0.0.1:%u)", port);
+    printf("\n");
+    fflush(stdout);
+
+    while (!stop_asked && server_turn(server, -1)) {
+    }
+    e = server_free(server);
+    return e ? fail(err_text(e)) : 0;
+}
+
+static int run(struct config *config)
+{
+    char parent[CONFIG_TEXT_BYTES], name[CONFIG_TEXT_BYTES];
+    char line[2 * CONFIG_TEXT_BYTES];
+    if (!flags_split_dir(config->dir, parent, name))
+        return fail("--dir: the path has to end in the directory's own name");
+    struct server_env env = {.clock = clock_real(),
+                             .mem = mem_libc(),
+                             .net = net_posix(),
+                             .log = log_line,
+                             .store = name,
+                             .seed = rng_os_seed(),
+                             .process_id = getpid()};
+    int error = disk_posix_new(env.mem, parent, &env.disk);
+    if (error) {
+        snprintf(line, sizeof line,
+                 "--dir %.200s: cannot open %.200s: %s; create it first", config->dir,
+                 parent, strerror(-error));
+        return fail(line);
+    }
+    env.sched = sched_inline_new(env.mem);
+    int code = env.sched ? serve(config, &env) : fail("no memory");
+    if (env.sched) sched_free(env.sched);
+    disk_posix_free(env.disk);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct config config;
+    char error[FLAGS_ERROR_BYTES], help[HELP_BYTES];
+    config_init(&config);
+    switch (flags_parse(&config, argc, (const char *const *)argv, error)) {
+    case FLAGS_BAD: return fail(error);
+    case FLAGS_VERSION: puts("riptidekv-server " VERSION); return 0;
+    case FLAGS_HELP:
+        flags_help(help, sizeof help);
+        fputs(help, stdout);
+        return 0;
+    case FLAGS_RUN: break;
+    }
+    watch_signals();
+    return run(&config);
+}
