@@ -120,8 +120,7 @@ static bool parse_scan_options(struct call *c, struct scan_options *o)
 
 static bool parse_cursor(slice text, uint64_t *out)
 {
-    uint64_t v = 0;
-    if (text.size == 0) return false;
+    uint64_t v = 0; /* of an empty text, too */
     for (size_t i = 0; i < text.size; i++) {
         unsigned digit = (unsigned)text.data[i] - '0';
         if (digit > 9 || __builtin_mul_overflow(v, 10u, &v) ||
