@@ -8,7 +8,10 @@
  * from these rows; a new command is a function and a row. */
 #include "server/cmd.h"
 
-#define NO_KEYS {0, 0, 0, NULL}
+#define NO_KEYS                                                                          \
+    {                                                                                    \
+        0, 0, 0, NULL                                                                    \
+    }
 
 /* clang-format off */
 /* ---- subcommands ---- */
