@@ -36,6 +36,7 @@ struct inode {
     uint64_t first_due; /* the first record that is not durable; 0: none */
     uint64_t last_due;  /* and the last */
     bool lost;          /* a sync failed while changes were pending */
+    bool in_force;      /* of a manifest: the pointer was switched to it */
 };
 
 struct entry {
@@ -248,6 +249,31 @@ static void require_durable(struct disk_order *o, enum order_rule rule, enum sit
     if (e->pending) violation(o, rule, "%s: %s: its name is not synced", what, e->name);
 }
 
+/* A file that an edit names. Of a log it must be certain that it is found; its bytes are
+ * the records' matter. */
+static void require_named(struct disk_order *o, enum site site, const struct entry *e)
+{
+    bool bytes = e->inode->kind == KIND_WAL || inode_durable(e->inode);
+    require_durable(o, ORDER_EDIT, site, e, bytes);
+}
+
+/* Without knowledge of its contents an edit may name every finished table. */
+static void check_tables(struct disk_order *o, unsigned dir, enum site site)
+{
+    for (struct entry *e = o->entries; e; e = e->next)
+        if (e->dir == dir && e->inode->kind == KIND_SST && !e->inode->writers)
+            require_durable(o, ORDER_EDIT, site, e, inode_durable(e->inode));
+}
+
+/* What the snapshot in a new manifest names has to be durable when the pointer is
+ * switched to it, not before. */
+static void check_snapshot(struct disk_order *o, unsigned dir, enum site site)
+{
+    if (!o->edit) check_tables(o, dir, site);
+    for (struct entry *e = o->entries; e && o->edit; e = e->next)
+        if (e->dir == dir && e->named && e->freed == NOT_FREED) require_named(o, site, e);
+}
+
 /* The pointer's own file must be whole, and so must be the manifest that it is about to
  * name, which is the newest. */
 static void check_pointer(struct disk_order *o, unsigned dir, const char *from,
@@ -259,14 +285,7 @@ static void check_pointer(struct disk_order *o, unsigned dir, const char *from,
                   from);
     struct entry *m = newest_manifest(o, dir);
     if (m) require_durable(o, ORDER_POINTER, site, m, edits_durable(m->inode));
-}
-
-/* Without knowledge of its contents an edit may name every finished table. */
-static void check_tables(struct disk_order *o, unsigned dir, enum site site)
-{
-    for (struct entry *e = o->entries; e; e = e->next)
-        if (e->dir == dir && e->inode->kind == KIND_SST && !e->inode->writers)
-            require_durable(o, ORDER_EDIT, site, e, inode_durable(e->inode));
+    if (m && !m->inode->in_force) check_snapshot(o, dir, site);
 }
 
 /* A file may go when no state that could be found after a crash names it. */
@@ -333,9 +352,7 @@ void disk_order_edit_adds(struct disk_order *order, const char *name)
                   site_name(SITE_MANIFEST_WRITE), name);
         return;
     }
-    /* The bytes of a log are records' matter; what counts here is that it is found. */
-    bool bytes = e->inode->kind == KIND_WAL || inode_durable(e->inode);
-    require_durable(order, ORDER_EDIT, SITE_MANIFEST_WRITE, e, bytes);
+    if (order->editing.manifest->in_force) require_named(order, SITE_MANIFEST_WRITE, e);
     e->named = true;
     e->freed = NOT_FREED;
 }
@@ -356,7 +373,7 @@ static void edit_begins(struct disk_order *o, struct order_file *f, uint64_t off
     while (m && m->inode != f->inode)
         m = m->next;
     if (!o->edit) {
-        check_tables(o, f->dir, site);
+        if (f->inode->in_force) check_tables(o, f->dir, site);
         return;
     }
     o->editing.manifest = f->inode;
@@ -430,7 +447,9 @@ static int note_existing(void *arg, const char *name)
 {
     struct order_dir *d = arg;
     struct disk_order *o = enter(d->dir.disk);
-    entry_set(o, d->number, name, inode_new(o, KIND_OTHER))->pending = false;
+    struct entry *e = entry_set(o, d->number, name, inode_new(o, KIND_OTHER));
+    e->pending = false;
+    e->inode->in_force = true;
     leave(o);
     return 0;
 }
@@ -512,6 +531,8 @@ static int order_rename(struct disk_dir *dir, const char *from, const char *to,
         entry_set(o, d, to, e->inode)->renamed = true;
         entry_remove(o, e);
     }
+    struct entry *m = newest_manifest(o, d);
+    if (m && site_kind(site) == KIND_CURRENT) m->inode->in_force = true;
     leave(o);
     return 0;
 }

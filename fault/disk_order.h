@@ -18,7 +18,8 @@
  * - the contents of files. Which tables an edit names and which files it frees is known
  *   only from disk_order_set_edits. Without it an edit is taken to name every table that
  *   nobody has open for writing, and to free whatever is deleted after it, which is exact
- *   as long as jobs run one at a time.
+ *   as long as jobs run one at a time. The snapshot in a new manifest counts from the
+ *   switch of the pointer on. tests/support/order_edits.h reads the engine's edits.
  * - replies: the test says when one leaves.
  * - bytes: a file is durable as a whole or not at all.
  * - what happened before it was put in front of the disk: that counts as durable.

@@ -259,6 +259,23 @@ static void a_sync_entered_before_the_last_write_does_not_cover_it(void)
     finish(&x);
 }
 
+static void a_snapshot_may_name_what_is_durable_by_the_time_of_the_switch(void)
+{
+    struct fixture x;
+    start(&x);
+    struct disk_file *f = create(&x, "000003.sst", SITE_SST_CREATE);
+    write_to(f, SITE_SST_WRITE);
+    disk_close(f);
+    disk_close(x.manifest);
+    x.manifest = create(&x, "MANIFEST-000009", SITE_MANIFEST_CREATE);
+    edit(&x);
+    sync_dir(&x, SITE_MANIFEST_DIRSYNC);
+    expect(&x, ORDER_EDIT, 0, "");
+    switch_pointer(&x);
+    expect(&x, ORDER_EDIT, 1, "current/rename: 000003.sst: its bytes are not synced\n");
+    finish(&x);
+}
+
 static void a_table_under_construction_is_nobodys_business(void)
 {
     struct fixture x;
@@ -551,6 +568,7 @@ CU_TestInfo fault_disk_order_tests[] = {
     ROW(an_edit_over_a_table_without_a_sync),
     ROW(an_edit_over_a_table_without_a_durable_name),
     ROW(a_sync_entered_before_the_last_write_does_not_cover_it),
+    ROW(a_snapshot_may_name_what_is_durable_by_the_time_of_the_switch),
     ROW(a_table_under_construction_is_nobodys_business),
     ROW(a_table_unlinked_before_the_edit_is_synced),
     ROW(a_log_recycled_before_the_edit_is_synced),
