@@ -198,14 +198,14 @@ fiu: ## the server with fault points, for fiu-ctrl: build/fiu/riptidekv-server
 
 e2e: all fiu ## the real server: killed, misled, damaged, refused, and asked by redis-cli
 	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-e2e
-	build/test/run-e2e --jobs $(JOBS) --timeout 300 --junit build/test/junit-e2e.xml
+	build/test/run-e2e --verbose --jobs $(JOBS) --timeout 300 --junit build/test/junit-e2e.xml
 
 e2e-asan: fiu ## the same with a server under AddressSanitizer
 	@$(MAKE) $(SUB) VARIANT=asan WERROR=-Werror build/asan/riptidekv-server
 	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-e2e
 	RIPTIDEKV_SERVER=build/asan/riptidekv-server MEMORY_FACTOR=10 \
 	  ASAN_OPTIONS=quarantine_size_mb=8 \
-	  build/test/run-e2e --jobs $(JOBS) --timeout 600
+	  build/test/run-e2e --verbose --jobs $(JOBS) --timeout 600
 
 .PHONY: fiu e2e e2e-asan
 

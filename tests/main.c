@@ -1,7 +1,8 @@
 /* main.c - the table of suites and the runner's arguments.
  *
- *   run-tests [--jobs N] [--timeout S] [--junit FILE]
- *                             all suites, each in a process of its own
+ *   run-tests [--verbose] [--jobs N] [--timeout S] [--junit FILE]
+ *                             all suites, each in a process of its own; --verbose shows
+ *                             what passing tests print, too
  *   run-tests --list          the names suite/test
  *   run-tests NAME...         these suites or tests (exact names), in this process, so
  *                             that a debugger sees them
@@ -92,6 +93,10 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "--child") == 0)
         return run_child(argv[2], atoi(argv[3]));
     int i = 1;
+    if (i < argc && strcmp(argv[i], "--verbose") == 0) {
+        options.verbose = true;
+        i++;
+    }
     for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
         if (strcmp(argv[i], "--jobs") == 0)
             options.jobs = atoi(argv[i + 1]);

@@ -89,6 +89,9 @@ expect "the JUnit file is well-formed" perl -e "$well_formed" "$tmp/junit.xml"
 junit_count() { [ "$(grep -c '<failure' "$tmp/junit.xml")" -eq 5 ]; }
 expect "the JUnit file names five failures" junit_count
 
+run bad --verbose --timeout 2
+expect "--verbose shows what passing tests print" has 'chatter of a test that passes'
+
 run bad x/good
 expect "a suite runs by its exact name" last_line_is "1 passed, 0 failed"
 run bad x/fails/after x/good

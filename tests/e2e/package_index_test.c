@@ -216,7 +216,9 @@ static void load_what_is_missing(struct job *j)
 static void survives(const char *policy, unsigned kills, const char *name)
 {
     static struct job job;
-    job_open(&job, policy, world_seed(name));
+    char full[128];
+    snprintf(full, sizeof full, "e2e/package_index/%s", name);
+    job_open(&job, policy, world_seed(full));
     job.again = true;
 
     while (job.kills < kills) {

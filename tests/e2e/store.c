@@ -71,21 +71,23 @@ static bool state_has_log(const struct store_state *s, uint64_t number)
 }
 
 struct leftovers {
-    int tables, others;
+    int tables, logs, others;
+    int waiting_logs; /* so many more are no leftovers */
     bool print;
 };
 
-static bool is_known(const struct store_state *s, const char *name, bool *table)
+static bool is_known(const struct store_state *s, const char *name,
+                     enum filename_kind *kind)
 {
     uint64_t number = 0;
-    *table = false;
-    switch (filename_parse(name, &number)) {
+    *kind = filename_parse(name, &number);
+    switch (*kind) {
     case FILENAME_STRANGER:
     case FILENAME_FIXED: return true;
     case FILENAME_TMP: return false;
     case FILENAME_MANIFEST: return number == s->manifest;
     case FILENAME_LOG: return state_has_log(s, number);
-    case FILENAME_SST: *table = true; return state_has_table(s, number);
+    case FILENAME_SST: return state_has_table(s, number);
     }
     return false;
 }
@@ -96,9 +98,10 @@ static void count_leftovers(const struct store_state *s, const char *dir,
     struct names names;
     if (!names_read(&names, dir)) return;
     for (size_t i = 0; i < names.count; i++) {
-        bool table;
-        if (is_known(s, names.list[i], &table)) continue;
-        table ? out->tables++ : out->others++;
+        enum filename_kind kind;
+        if (is_known(s, names.list[i], &kind)) continue;
+        if (kind == FILENAME_LOG && out->logs++ < out->waiting_logs) continue;
+        kind == FILENAME_SST ? out->tables++ : out->others++;
         if (out->print) printf("  left behind: %s\n", names.list[i]);
     }
     names_free(&names);
@@ -137,13 +140,13 @@ static void look_for_leftovers(const struct recovery *r, const char *dir, void *
 
 int store_unfinished_tables(const char *parent)
 {
-    struct leftovers found = {0, 0, false};
+    struct leftovers found = {.print = false};
     return with_recovery(parent, look_for_leftovers, &found) ? found.tables : -1;
 }
 
-bool store_has_no_leftovers(const char *parent)
+bool store_has_no_leftovers(const char *parent, int waiting_logs)
 {
-    struct leftovers found = {0, 0, true};
+    struct leftovers found = {.waiting_logs = waiting_logs, .print = true};
     return with_recovery(parent, look_for_leftovers, &found) && found.tables == 0 &&
            found.others == 0;
 }

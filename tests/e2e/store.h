@@ -18,8 +18,9 @@ int store_check(const char *parent);
  * or compaction, or inputs of a finished one that are not unlinked yet. -1: unreadable. */
 int store_unfinished_tables(const char *parent);
 /* True when of the names that the engine gives only those are there that the manifest
- * names, and the fixed ones. */
-bool store_has_no_leftovers(const char *parent);
+ * names, and the fixed ones; and at most so many logs that wait to be recycled: a running
+ * server keeps some, a clean stop leaves none. */
+bool store_has_no_leftovers(const char *parent, int waiting_logs);
 
 /* The log that is being written: its path, and where its last record ends. */
 struct store_log_place {

@@ -163,6 +163,17 @@ static void failed(struct run *run, const struct child *c, const char *test,
     free(text);
 }
 
+static void passed(struct run *run, const struct child *c, const char *test,
+                   double seconds, int64_t from, int64_t to)
+{
+    if (run->xml) junit_test(run->xml, c->suite->name, test, seconds, NULL);
+    run->tally.passed++;
+    if (!run->options->verbose) return;
+    char *text = output_text(c->output, from, to);
+    printf("ok   %s/%s\n%s", c->suite->name, test, text);
+    free(text);
+}
+
 static void describe_end(const struct child *c, int status, int timeout_s, char *why,
                          size_t size)
 {
@@ -191,13 +202,10 @@ static void child_finish(struct run *run, struct child *c, int status)
         if (sscanf(line, "end %255s %7s %" SCNd64 " %" SCNd64, name, verdict, &us,
                    &end_bytes) == 4) {
             running[0] = 0;
-            if (strcmp(verdict, "pass") != 0) {
+            if (strcmp(verdict, "pass") == 0)
+                passed(run, c, name, (double)us / 1e6, start_bytes, end_bytes);
+            else
                 failed(run, c, name, (double)us / 1e6, "", start_bytes, end_bytes);
-            } else {
-                if (run->xml)
-                    junit_test(run->xml, c->suite->name, name, (double)us / 1e6, NULL);
-                run->tally.passed++;
-            }
             start_bytes = end_bytes;
         }
         if (strcmp(line, "done\n") == 0) done = true;

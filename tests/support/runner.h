@@ -28,6 +28,7 @@ struct runner_options {
     const char *junit_path; /* NULL: no file is written */
     int jobs;               /* suites at the same time */
     int timeout_s;          /* of one suite */
+    bool verbose;           /* show the output of tests that passed, too */
 };
 
 struct tally {

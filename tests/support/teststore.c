@@ -111,7 +111,8 @@ static void fill_value(uint8_t *out, size_t bytes, int i, int round)
 {
     struct rng r;
     rng_init(&r, (uint64_t)i * 1000003 + (uint64_t)round);
-    for (size_t k = 0; k < bytes; k++) out[k] = (uint8_t)rng_next(&r);
+    for (size_t k = 0; k < bytes; k++)
+        out[k] = (uint8_t)rng_next(&r);
 }
 
 void teststore_fill(struct teststore *t, const char *prefix, int n, size_t bytes,
