@@ -198,6 +198,7 @@ struct model {
     size_t change_count, changes_size;
     struct group *groups;
     size_t group_count, groups_size;
+    size_t answered;    /* groups below have their answer */
     size_t open_first;  /* first change of the open group */
     size_t durable;     /* groups below are durable */
     size_t maybe;       /* groups that are GROUP_MAYBE */
@@ -290,15 +291,17 @@ void model_floor(struct model *m, uint8_t prefix)
     change_add(m, c, slice_of(NULL, 0), slice_of(NULL, 0));
 }
 
-static struct group *last_group(const struct model *m)
+/* Takes the oldest group that waits for its answer. */
+static struct group *answer_next(struct model *m)
 {
-    assert(m->group_count > 0);
-    return &m->groups[m->group_count - 1];
+    assert(m->answered < m->group_count);
+    struct group *g = &m->groups[m->answered++];
+    assert(g->status == GROUP_ISSUED);
+    return g;
 }
 
 size_t model_issue(struct model *m)
 {
-    assert(m->group_count == 0 || last_group(m)->status != GROUP_ISSUED);
     m->groups =
         grow(m->mem, m->groups, m->group_count, &m->groups_size, sizeof *m->groups);
     m->groups[m->group_count] = (struct group){.first = m->open_first,
@@ -311,34 +314,51 @@ size_t model_issue(struct model *m)
 
 void model_ack(struct model *m, enum sync_policy policy, int64_t now_us)
 {
-    struct group *g = last_group(m);
-    assert(g->status == GROUP_ISSUED && m->open_first == m->change_count);
+    struct group *g = answer_next(m);
     g->status = GROUP_ACKED;
     g->policy = policy;
     g->acked_us = now_us;
-    if (policy == SYNC_ALWAYS) m->durable = m->group_count;
+    if (policy == SYNC_ALWAYS) m->durable = m->answered;
+}
+
+/* Plays the whole history once more, because a group has changed its status. */
+static void history_redo(struct model *m)
+{
+    state_clear(&m->state);
+    for (size_t g = 0; g < m->group_count; g++) {
+        struct group *group = &m->groups[g];
+        bool in = group->status == GROUP_ISSUED || group->status == GROUP_ACKED;
+        for (size_t i = 0; in && i < group->count; i++)
+            state_apply(&m->state, m->mem, &m->changes[group->first + i]);
+        group->digest = m->state.digest;
+    }
+    for (size_t i = m->open_first; i < m->change_count; i++)
+        state_apply(&m->state, m->mem, &m->changes[i]);
 }
 
 void model_fail(struct model *m)
 {
-    struct group *g = last_group(m);
-    assert(g->status == GROUP_ISSUED && m->open_first == m->change_count);
+    struct group *g = answer_next(m);
     assert(m->maybe < MODEL_MAYBE_MAX);
     g->status = GROUP_MAYBE;
     m->maybe++;
-    history_play(m, &m->state, m->group_count, 0);
-    g->digest = m->state.digest;
+    history_redo(m);
+}
+
+size_t model_answered(const struct model *m)
+{
+    return m->answered;
 }
 
 void model_drop(struct model *m)
 {
     changes_cut(m, m->open_first);
-    history_play(m, &m->state, m->group_count, 0);
+    history_redo(m);
 }
 
 void model_durable(struct model *m)
 {
-    m->durable = m->group_count;
+    m->durable = m->answered;
 }
 
 void model_settle(struct model *m)
@@ -480,14 +500,8 @@ bool model_restart(struct model *m, const struct model_digest *seen, size_t lowe
         group->status = in ? GROUP_ACKED : GROUP_ABSENT;
     }
     m->maybe = 0;
-    m->durable = m->group_count;
-    state_clear(&m->state);
-    for (size_t g = 0; g < m->group_count; g++) {
-        struct group *group = &m->groups[g];
-        for (size_t i = 0; i < group->count && group->status == GROUP_ACKED; i++)
-            state_apply(&m->state, m->mem, &m->changes[group->first + i]);
-        group->digest = m->state.digest;
-    }
+    m->durable = m->answered = m->group_count;
+    history_redo(m);
     assert(model_digest_equal(&m->state.digest, seen));
     return true;
 }

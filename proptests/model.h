@@ -51,12 +51,15 @@ void model_register_set(struct model *m, unsigned reg, uint64_t value);
 void model_floor(struct model *m, uint8_t prefix);
 
 /* The open group is handed to the store: from now on it may survive. Returns its number;
- * an empty group is a group too. REQUIRES: the one before it was answered. */
+ * an empty group (a read) is a group too. */
 size_t model_issue(struct model *m);
-/* It was answered with OK at that time and under that policy. */
+/* The oldest group without an answer was answered with OK at that time and under that
+ * policy. */
 void model_ack(struct model *m, enum sync_policy policy, int64_t now_us);
 /* It was answered with an error: undone, yet it may be back after a crash. */
 void model_fail(struct model *m);
+/* Groups that were answered so far; model_groups - this is how many wait. */
+size_t model_answered(const struct model *m);
 /* The open group never reached the store (it was refused, or the crash came first). */
 void model_drop(struct model *m);
 /* Everything acknowledged so far is durable: a flush, a close or a recovery succeeded. */

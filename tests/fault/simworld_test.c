@@ -60,6 +60,44 @@ static void a_killed_process_leaves_the_cache_and_a_cut_takes_it(void)
     simworld_deinit(&w);
 }
 
+static void count_up(void *arg)
+{
+    (*(int *)arg)++;
+}
+
+/* The power fails at each moment of a put and of the close after it: what was not
+ * acknowledged by then may be lost, the rest may not. */
+static void the_power_can_fail_at_any_moment_of_a_call(void)
+{
+    int inside = 0, after = 0;
+    bool came = true;
+    for (long point = 1; came; point++) {
+        struct simworld w;
+        struct options o;
+        int told = 0;
+        simworld_init(&w, NULL);
+        simworld_tiny_options(&o);
+        o.sync = SYNC_ALWAYS;
+        struct db *db = simworld_open(&w, &o);
+        put(db, "a", "1");
+        simworld_remember_at(&w, point, count_up, &told);
+        put(db, "b", "2");
+        bool acked = told == 0;
+        db_close(db);
+        came = simworld_cut_remembered(&w, DISK_SURVIVE_NONE);
+        if (came) {
+            db = simworld_open(&w, &o);
+            CHECK_INT(get(db, "a"), ERR_OK);
+            CHECK_INT(get(db, "b"), acked ? ERR_OK : ERR_NOT_FOUND);
+            db_close(db);
+            *(acked ? &after : &inside) += 1;
+        }
+        simworld_deinit(&w);
+    }
+    CHECK(inside >= 3); /* before the write, before the sync, inside it */
+    CHECK(after > 0);
+}
+
 /* The trace of one small life of a store. */
 static uint64_t life(uint64_t seed, bool coroutines)
 {
@@ -117,6 +155,8 @@ CU_TestInfo fault_simworld_tests[] = {
     {"a_store_lives_through_a_power_cut", a_store_lives_through_a_power_cut},
     {"a_killed_process_leaves_the_cache_and_a_cut_takes_it",
      a_killed_process_leaves_the_cache_and_a_cut_takes_it},
+    {"the_power_can_fail_at_any_moment_of_a_call",
+     the_power_can_fail_at_any_moment_of_a_call},
     {"the_same_world_gives_the_same_trace", the_same_world_gives_the_same_trace},
     {"a_world_is_made_in_microseconds", a_world_is_made_in_microseconds},
     CU_TEST_INFO_NULL,

@@ -241,6 +241,29 @@ static void a_restart_goes_on_from_the_recovered_state(void)
     end();
 }
 
+/* As in a pipeline: answers come in order, later than the next commands are issued. */
+static void several_groups_may_wait_for_their_answers(void)
+{
+    begin();
+    for (int i = 0; i < 3; i++) {
+        put(i == 0 ? "a" : i == 1 ? "b" : "c", "x");
+        model_issue(m);
+    }
+    CHECK_INT(model_answered(m), 0);
+    model_ack(m, SYNC_ALWAYS, 0);
+    CHECK_INT(model_lower(m, MODEL_CUT, 0), 1);
+    CHECK(allows("a=x", 1, 3));
+    CHECK(allows("a=x b=x c=x", 1, 3));
+    model_fail(m);
+    CHECK(is_now("a=x c=x"));
+    CHECK(allows("a=x c=x", 1, 3));
+    CHECK(allows("a=x b=x", 1, 3));
+    model_ack(m, SYNC_NO, 0);
+    CHECK_INT(model_lower(m, MODEL_CUT, 0), 1);
+    CHECK_INT(model_lower(m, MODEL_KILL, 0), 3);
+    end();
+}
+
 static void a_dropped_group_leaves_no_trace(void)
 {
     begin();
@@ -320,6 +343,8 @@ CU_TestInfo proptests_model_tests[] = {
      several_failed_groups_are_judged_in_all_combinations},
     {"a_restart_goes_on_from_the_recovered_state",
      a_restart_goes_on_from_the_recovered_state},
+    {"several_groups_may_wait_for_their_answers",
+     several_groups_may_wait_for_their_answers},
     {"a_dropped_group_leaves_no_trace", a_dropped_group_leaves_no_trace},
     {"digests_follow_long_histories", digests_follow_long_histories},
     CU_TEST_INFO_NULL,

@@ -25,6 +25,17 @@ static uint32_t current_actor(void *arg)
     return sched_coroutine_actor(arg);
 }
 
+static void hook_yield(struct sched *sched)
+{
+    struct simworld_hook *h = (struct simworld_hook *)sched;
+    if (h->countdown > 0 && --h->countdown == 0) {
+        h->snapshot = disk_sim_snapshot(h->world->sim);
+        h->remembered = true;
+        if (h->fn) h->fn(h->arg);
+    }
+    sched_yield_point(h->world->sched);
+}
+
 void simworld_init(struct simworld *w, const struct simworld_options *options)
 {
     struct simworld_options o;
@@ -37,7 +48,8 @@ void simworld_init(struct simworld *w, const struct simworld_options *options)
     w->sched = o.coroutines ? sched_coroutine_new(mem_libc(), NULL)
                             : sched_inline_new(mem_libc());
     REQUIRE(w->sched != NULL);
-    o.disk.sched = o.coroutines ? w->sched : NULL;
+    w->hook = (struct simworld_hook){.sched = {.yield = hook_yield}, .world = w};
+    o.disk.sched = &w->hook.sched;
     REQUIRE_INT(disk_sim_new(mem_libc(), &o.disk, &w->sim), 0);
     w->disk = w->sim;
     if (o.trace) {
@@ -73,6 +85,24 @@ void simworld_cut(struct simworld *w, enum disk_sim_survivors survivors)
 void simworld_kill(struct simworld *w)
 {
     disk_sim_process_crash(w->sim);
+}
+
+void simworld_remember_at(struct simworld *w, long point, void (*fn)(void *), void *arg)
+{
+    w->hook.countdown = point;
+    w->hook.remembered = false;
+    w->hook.fn = fn;
+    w->hook.arg = arg;
+}
+
+bool simworld_cut_remembered(struct simworld *w, enum disk_sim_survivors survivors)
+{
+    w->hook.countdown = 0;
+    if (!w->hook.remembered) return false;
+    w->hook.remembered = false;
+    disk_sim_rollback(w->sim, w->hook.snapshot);
+    simworld_cut(w, survivors);
+    return true;
 }
 
 void simworld_tiny_options(struct options *o)

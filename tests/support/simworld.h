@@ -31,6 +31,18 @@ struct simworld_options {
 /* Seed 1, 512-byte chunks, profile W, jobs inline, no trace. */
 void simworld_options_init(struct simworld_options *o);
 
+/* The disk's switch points, counted. */
+struct simworld_hook {
+    struct sched
+        sched; /* what the disk takes for its scheduler: only yield is ever asked */
+    struct simworld *world;
+    long countdown; /* points until the moment to be remembered; 0: none */
+    bool remembered;
+    unsigned snapshot; /* of the disk at that moment */
+    void (*fn)(void *);
+    void *arg;
+};
+
 struct simworld {
     struct mem_counting mem; /* the memory of whoever lives here */
     struct clock_manual clock;
@@ -39,6 +51,7 @@ struct simworld {
     struct disk_trace *trace; /* around it, or NULL */
     struct disk *disk;        /* what to give to a store: the outermost wrapper */
     struct sched *sched;
+    struct simworld_hook hook;
     struct net_sim *net;
     struct db_env env;               /* of a store in this world */
     unsigned log_lines;              /* that were logged through env.log */
@@ -55,6 +68,14 @@ void simworld_deinit(struct simworld *w);
 void simworld_cut(struct simworld *w, enum disk_sim_survivors survivors);
 /* The process dies: what it wrote is still in the cache, and may be lost later. */
 void simworld_kill(struct simworld *w);
+
+/* Remembers the disk at the `point`-th place from now (from 1) at which the disk lets
+ * others run: before each call and inside each sync. fn (may be NULL) is told when that
+ * moment has come. */
+void simworld_remember_at(struct simworld *w, long point, void (*fn)(void *), void *arg);
+/* The power fails, as of the moment remembered. REQUIRES: whoever lived here was freed,
+ * and made no difference by it. False: that moment never came, nothing is done. */
+bool simworld_cut_remembered(struct simworld *w, enum disk_sim_survivors survivors);
 
 /* Options of a store whose whole life fits a few chunks: 64-byte blocks, memtables of a
  * few records. */
