@@ -263,3 +263,11 @@ shim-proof: ## every file call goes through the shim: by symbols, and by stacks 
 .PHONY: symbols floor-objects bench-points shim-proof
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- engine benchmark ----
+
+BENCH_ENGINE_SRC := $(addprefix tests/bench/,bench_engine.c bench_riptide.c bench_leveldb.c \
+                      bench_rocksdb.c bench_lmdb.c)
+build/release/bench-engine: $(patsubst %.c,build/release/%.o,$(BENCH_ENGINE_SRC)) \
+                            build/release/libengine.a build/release/libfault.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lleveldb -lrocksdb -llmdb $(LDLIBS_ALL)

@@ -115,6 +115,8 @@ bool db_busy(const struct db *db);
 /* Blocks until the memtable is flushed / nothing is left to compact. Outside a group. */
 enum err db_flush(struct db *db);
 enum err db_compact(struct db *db);
+/* Blocks until no background work is under way or due. Outside a group. */
+enum err db_settle(struct db *db);
 
 /* ---- looking inside ---- */
 

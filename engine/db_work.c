@@ -699,6 +699,18 @@ enum err db_compact(struct db *db)
     return step_until(db, nothing_to_compact);
 }
 
+static bool nothing_in_flight(const struct db *db)
+{
+    return db->in_flight == 0;
+}
+
+enum err db_settle(struct db *db)
+{
+    assert(!db->in_group);
+    work_step(db); /* starts whatever is due; it goes on until nothing is */
+    return step_until(db, nothing_in_flight);
+}
+
 bool db_busy(const struct db *db)
 {
     return db->immutable_count >= db->options.immutables_max;

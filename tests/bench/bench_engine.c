@@ -1,0 +1,390 @@
+/* bench_engine.c - the workloads of LevelDB's db_bench over one backend.
+ *
+ *   bench_engine BACKEND DIR N WORKLOAD...
+ *
+ * Prints one line per workload: name, operations, seconds, CPU seconds of the process with
+ * its background work, bytes given to write(), p99.9 and longest operation in us, bytes on
+ * disk. bench_engine.py runs backends in turn and compares. A group of workloads that
+ * needs a fresh store begins with `fresh`.
+ */
+#include "tests/bench/bench_store.h"
+
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fault/rng.h"
+
+#define KEY_BYTES   16
+#define VALUE_BYTES 100
+#define BATCH       100
+
+struct bench {
+    const struct bench_store *api;
+    struct bench_config config;
+    void *store;
+    uint32_t n;
+    uint32_t *order; /* a permutation of 0..n-1 */
+    struct rng rng;
+    uint64_t sum;      /* of what was read: nothing is optimised away */
+    uint32_t *samples; /* nanoseconds of each operation, capped */
+    size_t sample_count;
+    uint8_t pool[1 << 20]; /* half compressible bytes for values */
+};
+
+void bench_die(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+/* ---- measuring ---- */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
+}
+
+static uint64_t io_field(const char *name)
+{
+    FILE *f = fopen("/proc/self/io", "r");
+    char line[128];
+    unsigned long long value = 0;
+    while (f && fgets(line, sizeof line, f))
+        if (!strncmp(line, name, strlen(name)))
+            sscanf(line + strlen(name), "%llu", &value);
+    if (f) fclose(f);
+    return value;
+}
+
+static uint64_t disk_bytes(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    struct stat st;
+    char name[4400];
+    uint64_t sum = 0;
+    while (dir && (entry = readdir(dir))) {
+        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        if (!stat(name, &st) && S_ISREG(st.st_mode)) sum += (uint64_t)st.st_blocks * 512;
+    }
+    if (dir) closedir(dir);
+    return sum;
+}
+
+/* Until the process neither computes nor writes for a while. */
+static void wait_idle(struct bench *b)
+{
+    b->api->settle(b->store);
+    for (int quiet = 0; quiet < 3;) {
+        double cpu = cpu_seconds();
+        uint64_t io = io_field("wchar:");
+        usleep(50000);
+        bool idle = cpu_seconds() - cpu < 0.005 && io_field("wchar:") - io < 4096;
+        quiet = idle ? quiet + 1 : 0;
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static double percentile_us(struct bench *b, double p)
+{
+    if (b->sample_count == 0) return 0;
+    qsort(b->samples, b->sample_count, sizeof *b->samples, by_value);
+    return b->samples[(size_t)((double)(b->sample_count - 1) * p)] / 1e3;
+}
+
+/* ---- data ---- */
+
+static struct bench_span key_of(char buf[KEY_BYTES + 1], uint32_t i)
+{
+    snprintf(buf, KEY_BYTES + 1, "%016u", i);
+    return (struct bench_span){buf, KEY_BYTES};
+}
+
+static void fast_key(char buf[KEY_BYTES + 1], uint32_t i)
+{
+    for (int at = KEY_BYTES - 1; at >= 0; at--, i /= 10)
+        buf[at] = (char)('0' + i % 10);
+}
+
+static struct bench_span value_of(struct bench *b, uint32_t i)
+{
+    return (struct bench_span){
+        b->pool + (i * 2654435761u) % (sizeof b->pool - VALUE_BYTES), VALUE_BYTES};
+}
+
+static void shuffle(struct bench *b)
+{
+    for (uint32_t i = 0; i < b->n; i++)
+        b->order[i] = i;
+    for (uint32_t i = b->n; i > 1; i--) {
+        uint32_t j = (uint32_t)rng_below(&b->rng, i), t = b->order[i - 1];
+        b->order[i - 1] = b->order[j];
+        b->order[j] = t;
+    }
+}
+
+/* ---- workloads: run ops operations from the i-th on ---- */
+
+typedef uint64_t workload_fn(struct bench *b); /* returns operations done */
+
+static void sample(struct bench *b, double begin)
+{
+    double ns = (now() - begin) * 1e9;
+    if (b->sample_count < 2 * (size_t)b->n)
+        b->samples[b->sample_count++] = ns > 4e9 ? 4000000000u : (uint32_t)ns;
+}
+
+static uint64_t put_all(struct bench *b, bool random, uint32_t ops)
+{
+    char key[KEY_BYTES + 1];
+    for (uint32_t i = 0; i < ops; i++) {
+        uint32_t k = random ? b->order[i] : i;
+        fast_key(key, k);
+        double begin = now();
+        b->api->put(b->store, (struct bench_span){key, KEY_BYTES}, value_of(b, i));
+        sample(b, begin);
+    }
+    return ops;
+}
+
+static uint64_t fillseq(struct bench *b)
+{
+    return put_all(b, false, b->n);
+}
+static uint64_t fillrandom(struct bench *b)
+{
+    shuffle(b);
+    return put_all(b, true, b->n);
+}
+static uint64_t fillsync(struct bench *b)
+{
+    shuffle(b);
+    return put_all(b, true, b->n / 200 ? b->n / 200 : 1);
+}
+static uint64_t fillbatch(struct bench *b)
+{
+    static char keys[BATCH][KEY_BYTES + 1];
+    struct bench_span k[BATCH], v[BATCH];
+    shuffle(b);
+    for (uint32_t i = 0; i + BATCH <= b->n; i += BATCH) {
+        for (uint32_t j = 0; j < BATCH; j++) {
+            fast_key(keys[j], b->order[i + j]);
+            k[j] = (struct bench_span){keys[j], KEY_BYTES};
+            v[j] = value_of(b, i + j);
+        }
+        double begin = now();
+        b->api->put_batch(b->store, k, v, BATCH);
+        sample(b, begin);
+    }
+    return b->n / BATCH * BATCH;
+}
+static uint64_t deleterandom(struct bench *b)
+{
+    char key[KEY_BYTES + 1];
+    shuffle(b);
+    for (uint32_t i = 0; i < b->n; i++) {
+        fast_key(key, b->order[i]);
+        double begin = now();
+        b->api->remove(b->store, (struct bench_span){key, KEY_BYTES});
+        sample(b, begin);
+    }
+    return b->n;
+}
+
+static uint64_t get_some(struct bench *b, uint32_t range, bool missing)
+{
+    char key[KEY_BYTES + 2];
+    uint64_t found = 0, ops = b->n;
+    for (uint64_t i = 0; i < ops; i++) {
+        fast_key(key, (uint32_t)rng_below(&b->rng, range));
+        key[KEY_BYTES] = '.';
+        double begin = now();
+        found += b->api->get(
+            b->store, (struct bench_span){key, KEY_BYTES + (missing ? 1u : 0u)}, &b->sum);
+        sample(b, begin);
+    }
+    if (found != (missing ? 0 : ops))
+        bench_die("%s: found %llu of %llu", b->api->name, (unsigned long long)found,
+                  (unsigned long long)ops);
+    return ops;
+}
+static uint64_t readrandom(struct bench *b)
+{
+    return get_some(b, b->n, false);
+}
+static uint64_t readmissing(struct bench *b)
+{
+    return get_some(b, b->n, true);
+}
+static uint64_t readhot(struct bench *b)
+{
+    return get_some(b, b->n / 100 ? b->n / 100 : 1, false);
+}
+static uint64_t seekrandom(struct bench *b)
+{
+    char key[KEY_BYTES + 1];
+    uint64_t ops = b->n / 4;
+    for (uint64_t i = 0; i < ops; i++) {
+        fast_key(key, (uint32_t)rng_below(&b->rng, b->n));
+        double begin = now();
+        b->api->scan(b->store, (struct bench_span){key, KEY_BYTES}, 10, &b->sum);
+        sample(b, begin);
+    }
+    return ops;
+}
+static uint64_t readseq(struct bench *b)
+{
+    char key[KEY_BYTES + 1];
+    return b->api->scan(b->store, key_of(key, 0), SIZE_MAX, &b->sum);
+}
+static uint64_t readreverse(struct bench *b)
+{
+    return b->api->scan_back ? b->api->scan_back(b->store, SIZE_MAX, &b->sum) : 0;
+}
+static uint64_t mixed(struct bench *b)
+{
+    char key[KEY_BYTES + 1];
+    for (uint32_t i = 0; i < b->n; i++) {
+        fast_key(key, (uint32_t)rng_below(&b->rng, b->n));
+        struct bench_span k = {key, KEY_BYTES};
+        double begin = now();
+        if (i % 2)
+            b->api->put(b->store, k, value_of(b, i));
+        else
+            b->api->get(b->store, k, &b->sum);
+        sample(b, begin);
+    }
+    return b->n;
+}
+static uint64_t compact(struct bench *b)
+{
+    if (b->api->compact) b->api->compact(b->store);
+    return 1;
+}
+static uint64_t reopen(struct bench *b)
+{
+    b->api->close(b->store);
+    double begin = now();
+    b->store = b->api->open(&b->config);
+    sample(b, begin);
+    return 1;
+}
+
+static const struct {
+    const char *name;
+    workload_fn *run;
+    bool timed_inside; /* the sample is the time */
+} workloads[] = {
+    {"fillseq", fillseq, false},
+    {"fillbatch", fillbatch, false},
+    {"fillsync", fillsync, false},
+    {"fillrandom", fillrandom, false},
+    {"overwrite", fillrandom, false},
+    {"readrandom", readrandom, false},
+    {"readrandom.c", readrandom, false},
+    {"readmissing", readmissing, false},
+    {"readhot", readhot, false},
+    {"seekrandom", seekrandom, false},
+    {"readseq", readseq, false},
+    {"readreverse", readreverse, false},
+    {"mixed", mixed, false},
+    {"deleterandom", deleterandom, false},
+    {"compact", compact, false},
+    {"reopen", reopen, true},
+};
+
+static void run(struct bench *b, const char *name)
+{
+    for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
+        if (strcmp(workloads[i].name, name) != 0) continue;
+        b->sample_count = 0;
+        uint64_t io = io_field("wchar:");
+        double cpu = cpu_seconds(), begin = now();
+        uint64_t ops = workloads[i].run(b);
+        double seconds = now() - begin;
+        wait_idle(b);
+        cpu = cpu_seconds() - cpu;
+        io = io_field("wchar:") - io;
+        double p999 = percentile_us(b, 0.999), longest = percentile_us(b, 1.0);
+        if (workloads[i].timed_inside) seconds = longest / 1e6;
+        printf("%s %llu %.6f %.6f %llu %.1f %.1f %llu\n", name, (unsigned long long)ops,
+               seconds, cpu, (unsigned long long)io, p999, longest,
+               (unsigned long long)disk_bytes(b->config.dir));
+        fflush(stdout);
+        return;
+    }
+    bench_die("unknown workload %s", name);
+}
+
+static void fresh(struct bench *b, bool sync)
+{
+    char command[4200];
+    if (b->store) b->api->close(b->store);
+    snprintf(command, sizeof command, "rm -rf '%s'", b->config.dir);
+    if (system(command)) bench_die("cannot empty %s", b->config.dir);
+    b->config.sync = sync;
+    b->store = b->api->open(&b->config);
+}
+
+static size_t env_size(const char *name, size_t otherwise)
+{
+    const char *text = getenv(name);
+    return text ? (size_t)atol(text) : otherwise;
+}
+
+int main(int argc, char **argv)
+{
+    const struct bench_store *all[] = {&bench_riptide, &bench_leveldb, &bench_rocksdb,
+                                       &bench_lmdb};
+    static struct bench b;
+    if (argc < 5) bench_die("usage: bench_engine BACKEND DIR N WORKLOAD...");
+    for (size_t i = 0; i < 4; i++)
+        if (!strcmp(argv[1], all[i]->name)) b.api = all[i];
+    if (!b.api) bench_die("unknown backend %s", argv[1]);
+    b.config = (struct bench_config){argv[2], env_size("WRITE_BUFFER", 4 << 20),
+                                     env_size("CACHE", 8 << 20), 4096, false};
+    b.n = (uint32_t)atol(argv[3]);
+    b.order = malloc(b.n * sizeof *b.order);
+    b.samples = malloc(2 * (size_t)b.n * sizeof *b.samples);
+    rng_init(&b.rng, 301);
+    for (size_t i = 0; i < sizeof b.pool; i++)
+        b.pool[i] = i % 100 < 50 ? (uint8_t)rng_next(&b.rng) : (uint8_t)'x';
+    for (int i = 4; i < argc; i++) {
+        if (!strcmp(argv[i], "fresh"))
+            fresh(&b, false);
+        else if (!strcmp(argv[i], "fresh-sync"))
+            fresh(&b, true);
+        else
+            run(&b, argv[i]);
+    }
+    b.api->close(b.store);
+    fprintf(stderr, "%s: checksum of what was read %llu\n", b.api->name,
+            (unsigned long long)b.sum);
+    return 0;
+}
