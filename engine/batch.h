@@ -32,7 +32,7 @@ enum batch_kind {
 
 struct batch {
     struct mem *mem;
-    uint8_t *data;   /* `headroom` bytes for a record's header, then the entries */
+    uint8_t *data; /* `headroom` bytes for a record's header, then the entries */
     size_t headroom;
     size_t size;     /* bytes of the entries */
     size_t capacity; /* bytes allocated */
@@ -60,9 +60,9 @@ slice batch_bytes(const struct batch *b);
 
 struct batch_entry {
     enum batch_kind kind;
-    slice key;      /* PUT, DELETE */
-    slice value;    /* PUT */
-    unsigned index; /* register, or prefix of a floor */
+    slice key;       /* PUT, DELETE */
+    slice value;     /* PUT */
+    unsigned index;  /* register, or prefix of a floor */
     uint64_t number; /* REGISTER_SET: value; REGISTER_ADD: the delta, two's complement */
 };
 /* Takes the next entry from the front of *in. ERR_NOT_FOUND at the end, ERR_CORRUPT for

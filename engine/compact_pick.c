@@ -49,17 +49,48 @@ static struct table **copy_tables(struct mem *mem, struct table *const *from, si
     return copy;
 }
 
-static void bounds(const struct compaction *c, slice *smallest, slice *largest)
+/* A range of user keys. */
+struct range {
+    slice smallest, largest;
+};
+
+static void widen(struct range *r, const struct sst_meta *m)
 {
-    struct table *const *t = c->inputs[0];
-    *smallest = t[0]->meta.smallest;
-    *largest = t[0]->meta.largest;
-    for (size_t i = 1; i < c->input_count[0]; i++) {
-        if (slice_compare(t[i]->meta.smallest, *smallest) < 0)
-            *smallest = t[i]->meta.smallest;
-        if (slice_compare(t[i]->meta.largest, *largest) > 0)
-            *largest = t[i]->meta.largest;
+    if (slice_compare(m->smallest, r->smallest) < 0) r->smallest = m->smallest;
+    if (slice_compare(m->largest, r->largest) > 0) r->largest = m->largest;
+}
+
+static struct range bounds(struct table *const *t, size_t n)
+{
+    struct range r = {t[0]->meta.smallest, t[0]->meta.largest};
+    for (size_t i = 1; i < n; i++)
+        widen(&r, &t[i]->meta);
+    return r;
+}
+
+static bool overlaps(const struct range *r, const struct sst_meta *m)
+{
+    return slice_compare(m->largest, r->smallest) >= 0 &&
+           slice_compare(m->smallest, r->largest) <= 0;
+}
+
+/* Level 0: the oldest table and all that overlap it, or one of those: what is left behind
+ * is newer than what moves down, wherever they meet. Returns how many. */
+static size_t pick_overlapping(const struct level *level0, struct table **out)
+{
+    const struct table *oldest = level0->tables[level0->count - 1];
+    struct range r = {oldest->meta.smallest, oldest->meta.largest};
+    size_t n = 0;
+    for (size_t before = SIZE_MAX; n != before;) {
+        before = n;
+        n = 0;
+        for (size_t i = 0; i < level0->count; i++) {
+            if (!overlaps(&r, &level0->tables[i]->meta)) continue;
+            widen(&r, &level0->tables[i]->meta);
+            out[n++] = level0->tables[i];
+        }
     }
+    return n;
 }
 
 bool compact_pick(struct version *v, const struct options *o, const slice *pointer_keys,
@@ -71,8 +102,8 @@ bool compact_pick(struct version *v, const struct options *o, const slice *point
     const struct level *level = &v->levels[l];
     struct compaction c = {.version = v, .level = l, .mem = mem};
     if (l == 0) {
-        c.input_count[0] = level->count;
         c.inputs[0] = copy_tables(mem, level->tables, level->count);
+        if (c.inputs[0]) c.input_count[0] = pick_overlapping(level, c.inputs[0]);
     } else {
         size_t at = 0;
         if (pointer_keys[l].data) at = level_find(level, pointer_keys[l]);
@@ -85,10 +116,9 @@ bool compact_pick(struct version *v, const struct options *o, const slice *point
         c.inputs[0] = copy_tables(mem, &level->tables[at], 1);
     }
     if (!c.inputs[0]) return false;
-    slice smallest, largest;
-    bounds(&c, &smallest, &largest);
+    struct range r = bounds(c.inputs[0], c.input_count[0]);
     size_t first;
-    c.input_count[1] = level_overlap(&v->levels[l + 1], smallest, largest, &first);
+    c.input_count[1] = level_overlap(&v->levels[l + 1], r.smallest, r.largest, &first);
     c.inputs[1] = copy_tables(mem, v->levels[l + 1].tables + first, c.input_count[1]);
     if (!c.inputs[1]) {
         compact_deinit(&c);

@@ -110,7 +110,8 @@ void db_step(struct db *db);
 int db_step_timeout_ms(const struct db *db);
 /* Readable when a job has finished; -1 when jobs run inline. */
 int db_poll_fd(const struct db *db);
-/* Writes should wait: flushes lag behind. */
+/* Writes should wait: flushes or compactions lag behind. A loop parks its writers while
+ * this holds; a caller that writes all the same is slowed down. */
 bool db_busy(const struct db *db);
 /* Blocks until the memtable is flushed / nothing is left to compact. Outside a group. */
 enum err db_flush(struct db *db);
@@ -128,6 +129,7 @@ struct db_stats {
     uint64_t user_bytes_written, log_bytes_written, table_bytes_written;
     uint64_t manifest_bytes_written, compact_bytes_read;
     uint64_t flushes, compactions, trivial_moves, syncs, sync_us;
+    uint64_t stalls, stall_us; /* puts that waited for background work */
     uint64_t cache_hits, cache_misses, cache_bytes;
     uint64_t filter_negatives, filter_false_positives, table_memory;
     uint64_t recovered_records, recovered_cut_bytes;

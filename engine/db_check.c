@@ -64,8 +64,8 @@ static void check_tables(struct check *c, struct recovery *r)
     }
 }
 
-enum err db_check(const struct db_env *env, const char *dir, const struct options *options,
-                  db_report_fn *report, void *arg)
+enum err db_check(const struct db_env *env, const char *dir,
+                  const struct options *options, db_report_fn *report, void *arg)
 {
     struct check c = {report, arg, ERR_OK};
     struct err_detail why = {.code = ERR_OK};

@@ -626,7 +626,13 @@ static bool is_full(const struct memlog *m, const struct options *o)
 
 static bool can_rotate(const struct db *db)
 {
-    return db->spare_count > 0 && db->immutable_count < db->options.immutables_max;
+    return db->spare_count > 0 && db->immutable_count < db->options.immutables_max &&
+           db->version->levels[0].count < db->options.level0_stop;
+}
+
+static bool is_slow(const struct db *db)
+{
+    return db->compacting && db->version->levels[0].count >= db->options.level0_slow;
 }
 
 /* The active memtable becomes immutable, the first spare log the active one. No disk
@@ -662,11 +668,27 @@ static enum err step_until(struct db *db, bool (*done)(const struct db *))
     return ERR_OK;
 }
 
+#define SLOW_PAUSE_MS 1
+
 enum err work_make_room(struct db *db)
 {
-    if (!is_full(db->active, &db->options)) return ERR_OK;
-    enum err e = step_until(db, can_rotate);
-    return e ? e : rotate(db);
+    bool full = is_full(db->active, &db->options), slow = is_slow(db);
+    if (!full && !slow) return ERR_OK;
+    int64_t begin = clock_mono_us(db->env.clock);
+    enum err e = ERR_OK;
+    /* Many short waits instead of one long stop: the memtable fills no faster than level
+     * 0 is emptied. */
+    if (slow) {
+        sched_pause(db->env.sched, SLOW_PAUSE_MS);
+        work_step(db);
+    }
+    bool waits = full && !can_rotate(db);
+    if (full) e = step_until(db, can_rotate);
+    if (slow || waits) {
+        db->stats.stalls++;
+        db->stats.stall_us += (uint64_t)(clock_mono_us(db->env.clock) - begin);
+    }
+    return full && !e ? rotate(db) : e;
 }
 
 static bool nothing_immutable(const struct db *db)
@@ -713,5 +735,5 @@ enum err db_settle(struct db *db)
 
 bool db_busy(const struct db *db)
 {
-    return db->immutable_count >= db->options.immutables_max;
+    return db->immutable_count >= db->options.immutables_max || is_slow(db);
 }

@@ -16,15 +16,15 @@
     X(ERR_OK, "ok")                                                                      \
     X(ERR_NOT_FOUND, "not found")                                                        \
     X(ERR_NOMEM, "out of memory")                                                        \
-    X(ERR_IO, "input/output error")             /* the OS refused; see os_error */       \
-    X(ERR_NO_SPACE, "no space left on device")  /* ENOSPC or EDQUOT */                   \
-    X(ERR_CORRUPT, "data is damaged")           /* a checksum or a format rule fails */  \
+    X(ERR_IO, "input/output error")            /* the OS refused; see os_error */        \
+    X(ERR_NO_SPACE, "no space left on device") /* ENOSPC or EDQUOT */                    \
+    X(ERR_CORRUPT, "data is damaged")          /* a checksum or a format rule fails */   \
     X(ERR_MISSING, "a file of the store is missing")                                     \
     X(ERR_LOCKED, "the store is in use by another process")                              \
     X(ERR_FOREIGN, "not a store of this program") /* nothing was touched */              \
     X(ERR_NEWER_FORMAT, "the store has a format this program does not know")             \
     X(ERR_EXISTS, "the store exists already")                                            \
-    X(ERR_INVALID, "invalid argument")          /* a size or option out of its range */  \
+    X(ERR_INVALID, "invalid argument") /* a size or option out of its range */           \
     X(ERR_TOO_LARGE, "key, value or batch above the limit")                              \
     X(ERR_WRITES_REFUSED, "writes are refused after a failed write or sync")             \
     X(ERR_BUSY, "too much unfinished work; try again")

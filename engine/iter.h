@@ -29,7 +29,7 @@ struct iter {
     const struct iter_ops *ops;
     bool valid;
     enum err err;
-    slice key;   /* user key */
+    slice key; /* user key */
     uint64_t tag;
     slice value; /* empty for a tombstone */
 };

@@ -23,9 +23,10 @@ static void copy_entry(struct level_iter *it)
 /* Opens the iterator of table `index`; false at the end and on an error. */
 static bool open_table(struct level_iter *it, size_t index)
 {
+    it->iter.valid = false;
+    if (it->inner && it->index == index) return true; /* seeks often stay in a table */
     iter_free(it->inner);
     it->inner = NULL;
-    it->iter.valid = false;
     it->index = index;
     if (index >= it->count) return false;
     it->inner = sst_iter(it->tables[index]->sst, it->mem, it->use_cache, it->why);

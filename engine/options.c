@@ -21,33 +21,38 @@ void options_init(struct options *o)
         .level_ratio = 10,
         .manifest_bytes = 1u << 20,
         .write_buffer_bytes = 64u << 10,
-        .immutables_max = 2,
+        .immutables_max = 4,
+        .level0_slow = 8,
+        .level0_stop = 16,
     };
 }
 
 enum err options_check(const struct options *o, struct err_detail *why)
 {
-    const uint64_t tib = (uint64_t)1 << 40;
+    /* A watermark holds 32 bits of offset: a log ends soon after 1 GiB. */
+    const uint64_t gib = (uint64_t)1 << 30, tib = (uint64_t)1 << 40;
     /* The lower ends are what the smallest geometry of the crash tests needs. A block
      * larger than 32 KiB could outgrow LARGE_VALUE_BYTES and would never be cached. */
     const struct range {
         const char *name;
         uint64_t value, min, max;
     } ranges[] = {
-        {"sync",               (uint64_t)o->sync,     0,  SYNC_NO  },
-        {"memtable_bytes",     o->memtable_bytes,     64, tib      },
-        {"log_bytes",          o->log_bytes,          0,  tib      },
-        {"block_bytes",        o->block_bytes,        64, 32u << 10},
-        {"restart_interval",   o->restart_interval,   1,  1024     },
-        {"filter_bits",        o->filter_bits,        0,  32       },
-        {"table_bytes",        o->table_bytes,        64, tib      },
-        {"cache_bytes",        o->cache_bytes,        0,  tib      },
-        {"level0_tables",      o->level0_tables,      1,  1024     },
-        {"level1_bytes",       o->level1_bytes,       64, tib      },
-        {"level_ratio",        o->level_ratio,        2,  1000     },
-        {"manifest_bytes",     o->manifest_bytes,     64, tib      },
-        {"write_buffer_bytes", o->write_buffer_bytes, 64, 1u << 30 },
-        {"immutables_max",     o->immutables_max,     1,  64       },
+        {"sync", (uint64_t)o->sync, 0, SYNC_NO},
+        {"memtable_bytes", o->memtable_bytes, 64, gib},
+        {"log_bytes", o->log_bytes, 0, gib},
+        {"block_bytes", o->block_bytes, 64, 32u << 10},
+        {"restart_interval", o->restart_interval, 1, 1024},
+        {"filter_bits", o->filter_bits, 0, 32},
+        {"table_bytes", o->table_bytes, 64, tib},
+        {"cache_bytes", o->cache_bytes, 0, tib},
+        {"level0_tables", o->level0_tables, 1, 1024},
+        {"level1_bytes", o->level1_bytes, 64, tib},
+        {"level_ratio", o->level_ratio, 2, 1000},
+        {"manifest_bytes", o->manifest_bytes, 64, tib},
+        {"write_buffer_bytes", o->write_buffer_bytes, 64, 1u << 30},
+        {"immutables_max", o->immutables_max, 1, 16},
+        {"level0_slow", o->level0_slow, 1, 1024},
+        {"level0_stop", o->level0_stop, 2, 1024},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         const struct range *r = &ranges[i];

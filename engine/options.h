@@ -14,12 +14,12 @@
 
 #include "engine/err.h"
 
-#define KEY_BYTES_MAX    (64u * 1024 + 64)      /* a 64 KiB user key and its prefix */
-#define VALUE_BYTES_MAX  (512u * 1024 * 1024 + 64)
-#define BATCH_BYTES_MAX  (1024u * 1024 * 1024)  /* payload of one log record */
+#define KEY_BYTES_MAX     (64u * 1024 + 64) /* a 64 KiB user key and its prefix */
+#define VALUE_BYTES_MAX   (512u * 1024 * 1024 + 64)
+#define BATCH_BYTES_MAX   (1024u * 1024 * 1024) /* payload of one log record */
 #define LARGE_VALUE_BYTES (64u * 1024)          /* own block, never cached */
-#define LEVELS_MAX       7
-#define REGISTERS        64                     /* counters kept by the store */
+#define LEVELS_MAX        7
+#define REGISTERS         64 /* counters kept by the store */
 
 /* When the replies of a group may leave; see "the durability contract" in
  * docs/architecture.md. */
@@ -30,22 +30,24 @@ enum sync_policy {
 };
 
 struct options {
-    bool create_if_missing;     /* default true */
-    bool error_if_exists;       /* default false */
-    enum sync_policy sync;      /* default SYNC_EVERYSEC; db_set_sync changes it */
-    size_t memtable_bytes;      /* flush above this; default 64 MiB */
-    size_t log_bytes;           /* zero-filled ahead; 0: as memtable_bytes */
-    size_t block_bytes;         /* target of a data block, uncompressed; default 4096 */
-    unsigned restart_interval;  /* entries between restart points; default 16 */
-    unsigned filter_bits;       /* bits a key in a table's filter; 0: none; default 10 */
-    size_t table_bytes;         /* a compaction's outputs are cut here; default 2 MiB */
-    size_t cache_bytes;         /* block cache; 0: none; default 64 MiB */
-    unsigned level0_tables;     /* compact level 0 from this many on; default 4 */
-    size_t level1_bytes;        /* target of level 1; default 10 MiB */
-    unsigned level_ratio;       /* size ratio of neighbouring levels; default 10 */
-    size_t manifest_bytes;      /* roll the manifest over above this; default 1 MiB */
-    size_t write_buffer_bytes;  /* buffer of a table or log being filled; default 64 KiB */
-    unsigned immutables_max;    /* memtables waiting for flush before puts wait; 2 */
+    bool create_if_missing;    /* default true */
+    bool error_if_exists;      /* default false */
+    enum sync_policy sync;     /* default SYNC_EVERYSEC; db_set_sync changes it */
+    size_t memtable_bytes;     /* flush above this; default 64 MiB */
+    size_t log_bytes;          /* zero-filled ahead; 0: as memtable_bytes */
+    size_t block_bytes;        /* target of a data block, uncompressed; default 4096 */
+    unsigned restart_interval; /* entries between restart points; default 16 */
+    unsigned filter_bits;      /* bits a key in a table's filter; 0: none; default 10 */
+    size_t table_bytes;        /* a compaction's outputs are cut here; default 2 MiB */
+    size_t cache_bytes;        /* block cache; 0: none; default 64 MiB */
+    unsigned level0_tables;    /* compact level 0 from this many on; default 4 */
+    size_t level1_bytes;       /* target of level 1; default 10 MiB */
+    unsigned level_ratio;      /* size ratio of neighbouring levels; default 10 */
+    size_t manifest_bytes;     /* roll the manifest over above this; default 1 MiB */
+    size_t write_buffer_bytes; /* buffer of a table or log being filled; default 64 KiB */
+    unsigned immutables_max;   /* memtables waiting for flush before puts wait; 4 */
+    unsigned level0_slow;      /* tables on level 0 from which puts are slowed; 8 */
+    unsigned level0_stop;      /* ... from which they wait; default 16 */
 };
 
 void options_init(struct options *o);

@@ -50,7 +50,8 @@ static inline uint64_t slice_prefix64(slice s)
         memcpy(&word, s.data, 8);
         return __builtin_bswap64(word);
     }
-    for (size_t i = 0; i < s.size; i++) word |= (uint64_t)s.data[i] << (56 - 8 * i);
+    for (size_t i = 0; i < s.size; i++)
+        word |= (uint64_t)s.data[i] << (56 - 8 * i);
     return word;
 }
 

@@ -36,7 +36,7 @@ struct sst_meta {
     uint64_t tombstones;
     seqno min_seq, max_seq;
     uint32_t checksum; /* of the footer, which holds those of all other parts */
-    slice smallest; /* user keys; owned by whoever owns the meta */
+    slice smallest;    /* user keys; owned by whoever owns the meta */
     slice largest;
 };
 
@@ -65,7 +65,8 @@ enum err sst_builder_finish(struct sst_builder *b, struct sst_meta *meta,
 void sst_builder_abandon(struct sst_builder *b);
 void sst_meta_deinit(struct sst_meta *meta, struct mem *mem);
 /* A deep copy. */
-enum err sst_meta_copy(struct sst_meta *out, const struct sst_meta *from, struct mem *mem);
+enum err sst_meta_copy(struct sst_meta *out, const struct sst_meta *from,
+                       struct mem *mem);
 
 /* ---- reading ---- */
 

@@ -32,10 +32,11 @@ struct job {
 struct sched {
     void (*submit)(struct sched *, struct job *);
     struct job *(*reap)(struct sched *); /* a finished job, or NULL */
-    void (*wait)(struct sched *);        /* until reap has something or nothing runs */
-    void (*yield)(struct sched *);       /* a place where another coroutine may run */
-    int (*poll_fd)(struct sched *);      /* readable when reap has something; or -1 */
-    void (*free)(struct sched *);        /* REQUIRES: every job was reaped */
+    /* until reap has something or nothing runs, at most timeout_ms (-1: no limit) */
+    void (*wait)(struct sched *, int timeout_ms);
+    void (*yield)(struct sched *);  /* a place where another coroutine may run */
+    int (*poll_fd)(struct sched *); /* readable when reap has something; or -1 */
+    void (*free)(struct sched *);   /* REQUIRES: every job was reaped */
 };
 
 static inline void sched_submit(struct sched *s, struct job *j)
@@ -48,7 +49,13 @@ static inline struct job *sched_reap(struct sched *s)
 }
 static inline void sched_wait(struct sched *s)
 {
-    s->wait(s);
+    s->wait(s, -1);
+}
+/* The owner has a moment to spare: waits for at most timeout_ms while jobs run. Where jobs
+ * share the owner's thread they get their turn instead. */
+static inline void sched_pause(struct sched *s, int timeout_ms)
+{
+    s->wait(s, timeout_ms);
 }
 static inline void sched_yield_point(struct sched *s)
 {

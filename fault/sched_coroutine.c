@@ -266,11 +266,15 @@ static struct job *coroutine_reap(struct sched *sched)
     return queue_pop(&coroutine_of(sched)->done);
 }
 
-static void coroutine_wait(struct sched *sched)
+static void coroutine_wait(struct sched *sched, int timeout_ms)
 {
     struct sched_coroutine *s = coroutine_of(sched);
     assert(s->current == s->fibers && "only the owner waits");
     if (s->done.first || s->live_count == 0) return;
+    if (timeout_ms >= 0) {
+        choose(s); /* time may pass, or not: the schedule decides */
+        return;
+    }
     s->owner_waits = true;
     choose(s);
     s->owner_waits = false;

@@ -34,8 +34,9 @@ static struct job *inline_reap(struct sched *sched)
     return job;
 }
 
-static void inline_wait(struct sched *sched)
+static void inline_wait(struct sched *sched, int timeout_ms)
 {
+    (void)timeout_ms;
     (void)sched; /* nothing runs between two calls */
 }
 

@@ -171,12 +171,14 @@ static struct job *threads_reap(struct sched *sched)
     return pop(&t->ready);
 }
 
-static void threads_wait(struct sched *sched)
+static void threads_wait(struct sched *sched, int timeout_ms)
 {
     struct threads *t = (struct threads *)sched;
     while (!any_ready(t) && t->outstanding) {
         struct pollfd p = {t->fd, POLLIN, 0};
-        if (poll(&p, 1, -1) == 1 && !any_ready(t)) read_tokens(t);
+        int n = poll(&p, 1, timeout_ms);
+        if (n == 1 && !any_ready(t)) read_tokens(t);
+        if (n == 0) return;
     }
 }
 

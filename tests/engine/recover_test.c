@@ -259,13 +259,13 @@ static void leftovers_are_deleted_and_strangers_stay(void)
     teststore_write_file(&t, "000998.log", "x", 1);
     teststore_write_file(&t, "MANIFEST-000997", "x", 1);
     teststore_write_file(&t, "CURRENT.tmp", "x", 1);
-    teststore_write_file(&t, "12.sst", "a stranger's", 12);
+    teststore_write_file(&t, "mine.sst", "a stranger's", 12);
     REQUIRE_INT(teststore_open(&t), ERR_OK);
     CHECK_INT(teststore_count(&t, ".sst"), tables + 1);
     CHECK_INT(teststore_count(&t, "000998.log"), 0);
     CHECK_INT(teststore_count(&t, "MANIFEST-000997"), 0);
     CHECK_INT(teststore_count(&t, "CURRENT.tmp"), 0);
-    CHECK_INT(teststore_count(&t, "12.sst"), 1);
+    CHECK_INT(teststore_count(&t, "mine.sst"), 1);
     teststore_expect_fill(&t, "k", 200, 40, 1);
     teststore_deinit(&t);
 }
