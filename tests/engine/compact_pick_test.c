@@ -75,22 +75,34 @@ static void the_score_counts_tables_on_level_0_and_bytes_below(void)
     levels_end(&l);
 }
 
-/* Its tables overlap: leaving one out could put old data above new. */
-static void level_0_goes_down_whole_with_all_that_it_overlaps(void)
+/* What overlaps the oldest table goes with it, and what overlaps that. */
+static void level_0_goes_down_from_the_oldest_with_all_that_overlaps(void)
 {
     begin();
-    levels_fake(&l, 0, "m", "n", 1);
     levels_fake(&l, 0, "f", "g", 1);
-    levels_fake(&l, 0, "p", "q", 1);
-    levels_fake(&l, 0, "f", "h", 1);
+    levels_fake(&l, 0, "p", "q", 1); /* overlaps none of them */
+    levels_fake(&l, 0, "h", "i", 1);
+    levels_fake(&l, 0, "g", "h", 1); /* joins the first and the third */
     levels_fake(&l, 1, "a", "c", 1);
     levels_fake(&l, 1, "d", "f", 1); /* touches the smallest key */
-    levels_fake(&l, 1, "i", "k", 1); /* between two of them */
-    levels_fake(&l, 1, "q", "s", 1); /* touches the largest key */
-    levels_fake(&l, 1, "t", "z", 1);
+    levels_fake(&l, 1, "i", "k", 1); /* touches the largest key */
+    levels_fake(&l, 1, "q", "s", 1);
     REQUIRE(pick(false));
     CHECK(!c.trivial);
-    expect("0: 4,3,2,1 + 6,7,8");
+    expect("0: 4,3,1 + 6,7");
+    levels_end(&l);
+}
+
+static void a_table_of_level_0_that_overlaps_nothing_moves_down(void)
+{
+    begin();
+    levels_fake(&l, 0, "a", "b", 1);
+    for (int i = 0; i < 3; i++)
+        levels_fake(&l, 0, "c", "d", 1);
+    levels_fake(&l, 1, "c", "d", 1);
+    REQUIRE(pick(false));
+    CHECK(c.trivial);
+    expect("0: 1");
     levels_end(&l);
 }
 
@@ -216,8 +228,10 @@ CU_TestInfo engine_compact_pick_tests[] = {
     {"nothing_is_picked_below_every_target", nothing_is_picked_below_every_target},
     {"the_score_counts_tables_on_level_0_and_bytes_below",
      the_score_counts_tables_on_level_0_and_bytes_below},
-    {"level_0_goes_down_whole_with_all_that_it_overlaps",
-     level_0_goes_down_whole_with_all_that_it_overlaps},
+    {"level_0_goes_down_from_the_oldest_with_all_that_overlaps",
+     level_0_goes_down_from_the_oldest_with_all_that_overlaps},
+    {"a_table_of_level_0_that_overlaps_nothing_moves_down",
+     a_table_of_level_0_that_overlaps_nothing_moves_down},
     {"the_level_that_is_fullest_for_its_size_goes_first",
      the_level_that_is_fullest_for_its_size_goes_first},
     {"the_last_level_has_nowhere_to_go", the_last_level_has_nowhere_to_go},
