@@ -46,6 +46,7 @@ ENGINE_SRC := $(wildcard engine/*.c)
 SERVER_SRC := $(filter-out server/main.c,$(wildcard server/*.c))
 PROP_SRC   := $(wildcard proptests/*.c)
 TEST_SRC   := $(wildcard tests/*.c tests/support/*.c tests/fault/*_test.c \
+                tests/fault/litmus.c tests/fault/litmus_programs.c \
                 tests/engine/*_test.c tests/server/*_test.c tests/crash/*_test.c \
                 tests/proptests/*_test.c)
 SUITES     := $(filter %_test.c,$(TEST_SRC))
@@ -261,6 +262,28 @@ shim-proof: ## every file call goes through the shim: by symbols, and by stacks 
 	tests/shim_proof.sh $(CFLAGS_COMMON) $(CFLAGS_release)
 
 .PHONY: symbols floor-objects bench-points shim-proof
+
+# ---- the simulated disk ----
+
+TEST_STEPS += litmus
+CI_STEPS   += bench-snapshot
+
+$(BUILD)/litmus: $(call obj,tests/fault/litmus.c tests/fault/litmus_programs.c \
+                  tests/fault/litmus_main.c) $(BUILD)/libfault.a
+$(BUILD)/bench_snapshot: $(BUILD)/tests/bench/bench_snapshot.o $(BUILD)/libfault.a
+$(BUILD)/litmus $(BUILD)/bench_snapshot:
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+litmus: ## small programs whose outcomes after a crash are known by heart, and the rules
+	@$(MAKE) $(SUB) VARIANT=crash WERROR=-Werror build/crash/litmus
+	timeout 60 build/crash/litmus
+
+bench-snapshot: ## snapshots of a simulated disk a second (at least 200,000)
+	@$(MAKE) $(SUB) VARIANT=crash WERROR=-Werror build/crash/bench_snapshot
+	timeout 120 build/crash/bench_snapshot
+
+.PHONY: litmus bench-snapshot
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -59,15 +59,20 @@ static void handle_close(struct sim *s, struct sim_handle *handle)
     s->now.free[POOL_HANDLE] = handle->self;
 }
 
-void disk_sim_process_crash(struct disk *disk)
+void sim_drop_handles(struct sim *s)
 {
-    struct sim *s = sim_of(disk);
     for (uint32_t h = 1; s->now.handles && h < s->now.used[POOL_HANDLE]; h++) {
         struct sim_handle *handle = handle_at(s, h);
         if (!(handle->flags & HANDLE_OPEN)) continue;
         handle_release(s, handle);
         sim_set(s, &handle->flags, HANDLE_DEAD);
     }
+}
+
+void disk_sim_process_crash(struct disk *disk)
+{
+    struct sim *s = sim_of(disk);
+    sim_drop_handles(s);
     if (s->config.kinder & DISK_KINDER(DISK_R16)) sim_settle_all(s);
 }
 

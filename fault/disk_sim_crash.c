@@ -1,5 +1,6 @@
-/* The power cut, media damage, and what is pending in a form for humans. */
+/* Media damage, the power cut by way of images.h, and what is pending in a form for humans. */
 #include "fault/disk_sim_state.h"
+#include "fault/images.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,91 +8,14 @@
 
 /* ---- power cut ---- */
 
-/* How far each register came: a micro-op number, 0 for its base. */
-struct cut {
-    struct sim *s;
-    enum disk_sim_survivors survivors;
-    struct rng *rng;
-};
-
-static uint32_t choose(struct cut *cut, const struct sim_reg *r)
-{
-    struct sim *s = cut->s;
-    uint32_t n = 1;
-    for (uint32_t v = r->first; v; v = sim_version(s, v)->next)
-        n++;
-    uint64_t pick = cut->survivors == DISK_SURVIVE_RANDOM ? rng_below(cut->rng, n) : 0;
-    if (!pick) return 0;
-    uint32_t v = r->first;
-    while (--pick)
-        v = sim_version(s, v)->next;
-    return v;
-}
-
-static uint32_t reached(const struct sim *s, const struct sim_reg *r, uint32_t version)
-{
-    return version ? sim_version(s, version)->seq : r->base_seq;
-}
-
-static void cut_inode(struct cut *cut, uint32_t inode)
-{
-    struct sim *s = cut->s;
-    struct sim_inode *in = sim_inode(s, inode);
-    uint32_t size = in->size, seq = in->size_seq;
-    if (in->size_reg) {
-        const struct sim_reg *r = sim_reg(s, in->size_reg);
-        uint32_t v = choose(cut, r);
-        size = v ? sim_version(s, v)->value : r->base;
-        seq = reached(s, r, v);
-    }
-    while (in->regs) {
-        const struct sim_reg *r = sim_reg(s, in->regs);
-        uint32_t v = choose(cut, r), start = r->index << s->chunk_shift;
-        if (v && sim_version(s, v)->needs_seq > seq) v = 0;
-        uint32_t content = v ? sim_version(s, v)->value : r->base;
-        if (start >= size)
-            content = SIM_HOLE;
-        else if (size - start < s->config.chunk_bytes)
-            content = sim_content_cut(s, content, size - start);
-        sim_settle_chunk(s, in->regs, content);
-    }
-    sim_settle_size(s, inode, size);
-}
-
-static void cut_dir(struct cut *cut, uint32_t dir)
-{
-    struct sim *s = cut->s;
-    for (uint32_t c = sim_inode(s, dir)->cells; c; c = sim_cell(s, c)->next) {
-        struct sim_cell *cell = sim_cell(s, c);
-        uint32_t inode = cell->inode;
-        if (cell->reg) {
-            const struct sim_reg *r = sim_reg(s, cell->reg);
-            uint32_t v = choose(cut, r);
-            inode = v ? sim_version(s, v)->value : r->base;
-            if (v && sim_version(s, v)->needs_seq) inode = r->base;
-        }
-        sim_settle_entry(s, c, inode);
-        if (!inode) continue;
-        sim_set(s, &sim_inode(s, inode)->removed, 0);
-        if (sim_inode(s, inode)->directory)
-            cut_dir(cut, inode);
-        else
-            cut_inode(cut, inode);
-    }
-}
-
 void disk_sim_power_cut(struct disk *disk, enum disk_sim_survivors survivors,
                         struct rng *rng)
 {
     struct sim *s = sim_of(disk);
-    struct cut cut = {s, survivors, rng};
-    disk_sim_process_crash(disk);
-    if (survivors == DISK_SURVIVE_ALL)
-        sim_settle_all(s);
-    else
-        cut_dir(&cut, SIM_ROOT);
-    s->now.journal_floor = s->now.order_floor = s->now.seq;
-    s->now.calm = s->config.kinder & DISK_KINDER(DISK_R18) ? 1 : 0;
+    struct images *im = images_new(s->mem);
+    images_open(im, disk, s->config.profile, s->config.tau);
+    images_keep(im, survivors, rng);
+    images_free(im);
 }
 
 /* ---- media damage ---- */

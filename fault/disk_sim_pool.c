@@ -102,6 +102,7 @@ void sim_pools_deinit(struct sim *s)
         mem_free(s->mem, s->pool[i].segment);
     }
     mem_free(s->mem, s->undo);
+    mem_free(s->mem, s->visit);
 }
 
 /* ---- snapshots ---- */

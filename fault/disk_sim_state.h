@@ -175,8 +175,10 @@ struct sim {
     struct sim_undo *undo;
     size_t undo_count, undo_size;
     struct sim_mark mark[SIM_DEPTH_MAX];
-    uint64_t allocations; /* since the last sweep */
-    uint64_t live;        /* items that the last sweep kept */
+    uint64_t allocations;    /* since the last sweep */
+    uint64_t live;           /* items that the last sweep kept */
+    struct sim_visit *visit; /* scratch of disk_sim_hash.c, one per inode */
+    uint32_t visits, visit_stamp, visit_count;
 };
 
 static inline struct sim *sim_of(struct disk *disk)
@@ -276,6 +278,9 @@ void sim_settle_entry(struct sim *s, uint32_t cell, uint32_t value);
 void sim_settle_inode(struct sim *s, uint32_t inode);
 void sim_settle_all(struct sim *s);
 
+/* The process is dead: its handles and locks go (disk_sim.c). */
+void sim_drop_handles(struct sim *s);
+
 /* ---- bytes (disk_sim_file.c) ---- */
 
 /* The slot of a chunk; NULL when the tree does not reach it. */
@@ -292,6 +297,14 @@ static inline uint32_t sim_chunks(const struct sim *s, uint32_t bytes)
 }
 /* A content whose bytes from `cut` on are zeros. */
 uint32_t sim_content_cut(struct sim *s, uint32_t content, uint32_t cut);
+/* Contents that no call wrote (disk_sim_tear.c). The number of ways in which the write of
+ * v may be torn, and the tear'th of them between `before` and v. */
+#define SIM_FILLERS 4
+uint32_t sim_tear_count(const struct sim *s, const struct sim_version *v);
+uint32_t sim_content_torn(struct sim *s, uint32_t before, const struct sim_version *v,
+                          uint32_t tear);
+/* The content with stale bytes outside [lo, hi). */
+uint32_t sim_content_stale(struct sim *s, uint32_t content, uint32_t lo, uint32_t hi);
 uint32_t sim_inode_new(struct sim *s, bool directory);
 int sim_file_read(struct sim *s, uint32_t inode, uint64_t offset, uint8_t *buf, size_t n,
                   size_t *got);

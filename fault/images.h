@@ -52,9 +52,13 @@ void images_open(struct images *im, struct disk *disk, enum disk_profile profile
 /* Puts the disk back as it was before images_open. */
 void images_close(struct images *im);
 
+/* Instead of images_close: one image becomes the disk's state for good (until an outer
+ * rollback). It is what disk_sim_power_cut does; `rng` is used by RANDOM only. */
+void images_keep(struct images *im, enum disk_sim_survivors survivors, struct rng *rng);
+
 /* The number of legal choices, computed from the versions and couplings without visiting
  * any; IMAGES_COUNT_MAX when it does not fit. */
-uint64_t images_count(const struct images *im);
+uint64_t images_count(struct images *im);
 /* Registers with a choice in this window. */
 size_t images_registers(const struct images *im);
 
