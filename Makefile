@@ -189,8 +189,8 @@ $(BUILD)/e2e/main.o: tests/main.c $(BUILD)/e2e/suites.inc $(BUILD)/flags
 	@echo '  cc  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) -I$(BUILD)/e2e -c -o $@ $<
 
-$(BUILD)/run-e2e: $(BUILD)/e2e/main.o $(call obj,$(E2E_SRC)) \
-                  $(BUILD)/libengine.a $(BUILD)/libfault.a
+$(BUILD)/run-e2e: $(BUILD)/e2e/main.o $(call obj,$(E2E_SRC)) $(call obj,$(PROP_SRC)) \
+                  $(BUILD)/libserver.a $(BUILD)/libengine.a $(BUILD)/libfault.a
 	@echo '  ld  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcunit $(LDLIBS_ALL)
 
