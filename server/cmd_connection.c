@@ -119,6 +119,13 @@ static void reply_hello(struct call *c)
     reply_array(b, 0);
 }
 
+static void reply_no_protocol(struct call *c)
+{
+    reply_error(c->out, "NOPROTO unsupported protocol version");
+}
+
+/* Version 3 is refused, too, but only after its options: as with a Redis that is too old
+ * for it. */
 void hello_command(struct call *c)
 {
     int64_t version = 2;
@@ -126,8 +133,8 @@ void hello_command(struct call *c)
         reply_error(c->out, "ERR Protocol version is not an integer or out of range");
         return;
     }
-    if (version != 2) {
-        reply_error(c->out, "NOPROTO unsupported protocol version");
+    if (version != 2 && version != 3) {
+        reply_no_protocol(c);
         return;
     }
     const slice *name = NULL;
@@ -145,7 +152,13 @@ void hello_command(struct call *c)
             return;
         }
     }
-    if (name && !set_name(c, c->conn->name, *name, "Client names")) return;
+    char checked[CONN_NAME_BYTES];
+    if (name && !set_name(c, checked, *name, "Client names")) return;
+    if (version == 3) {
+        reply_no_protocol(c);
+        return;
+    }
+    if (name) memcpy(c->conn->name, checked, sizeof checked);
     reply_hello(c);
 }
 

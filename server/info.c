@@ -91,7 +91,8 @@ static void section_persistence(struct server *s, struct buf *b)
     field(b, "aof_rewrite_in_progress", 0);
     line(b, "aof_last_bgrewrite_status:ok");
     line(b, "aof_last_write_status:%s", refused->code ? "err" : "ok");
-    if (refused->code) line(b, "aof_last_write_error:%s", refused->text);
+    if (refused->code)
+        line(b, "aof_last_write_error:%s: %s", refused->text, server_refusal_reason(s));
     field(b, "aof_current_size", d.log_bytes);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fault/disk_posix.h"
+#include "fault/plan.h"
 #include "fault/rng.h"
 #include "server/flags.h"
 #include "server/server.h"
@@ -108,5 +109,6 @@ int main(int argc, char **argv)
     case FLAGS_RUN: break;
     }
     watch_signals();
+    if (plan_listen_environment()) return fail("cannot listen for fault plans");
     return run(&config);
 }

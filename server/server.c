@@ -30,13 +30,17 @@ void server_log(const struct server *s, enum log_level level, const char *format
     log_line((void *)(uintptr_t)s, level, line);
 }
 
-void server_refusal(const struct server *s, char out[REFUSAL_BYTES])
+const char *server_refusal_reason(const struct server *s)
 {
     const struct err_detail *why = db_write_error(s->db);
-    const char *reason = why->os_error ? strerror(why->os_error)
-                         : why->code   ? err_text(why->code)
-                                       : "the write was taken back";
-    snprintf(out, REFUSAL_BYTES, "MISCONF Errors writing to the AOF file: %s", reason);
+    if (why->os_error) return strerror(why->os_error);
+    return why->code ? err_text(why->code) : "the write was taken back";
+}
+
+void server_refusal(const struct server *s, char out[REFUSAL_BYTES])
+{
+    snprintf(out, REFUSAL_BYTES, "MISCONF Errors writing to the AOF file: %s",
+             server_refusal_reason(s));
 }
 
 /* ---- start ---- */
@@ -81,8 +85,12 @@ static enum err open_store(struct server *s, struct err_detail *why)
         options.cache_bytes = (size_t)s->config.cache_bytes;
     }
     options.sync = (enum sync_policy)s->config.appendfsync;
-    enum err e = db_open(&env, s->env.store, &options, &s->db, why);
-    if (e) return e;
+    struct err_detail cause = {0};
+    enum err e = db_open(&env, s->env.store, &options, &s->db, &cause);
+    if (e && cause.os_error)
+        return err_set(why, e, cause.os_error, "%.100s: %s: %s", s->config.dir,
+                       cause.text, strerror(cause.os_error));
+    if (e) return err_set(why, e, 0, "%.100s: %s", s->config.dir, cause.text);
     e = keyspace_init(&s->keyspace, s->db, s->env.clock, s->env.mem);
     if (e) return err_set(why, e, 0, "no memory for the keyspace");
 

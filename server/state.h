@@ -70,6 +70,8 @@ void loop_turn(struct server *s, int timeout_ms);
 /* Closes and frees. REQUIRES: not on the list of this turn. */
 void loop_close(struct server *s, struct conn *c);
 
+/* Why writes are refused, in the operating system's words if they are its. */
+const char *server_refusal_reason(const struct server *s);
 /* The line that answers a write while writes are refused, without CRLF. */
 #define REFUSAL_BYTES 384
 void server_refusal(const struct server *s, char out[REFUSAL_BYTES]);
