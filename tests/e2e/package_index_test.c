@@ -186,8 +186,8 @@ static void kill_while_loading(struct job *j)
     struct load_source source = {next_stanza, acknowledged, j};
     struct load_result load;
     struct killer killer;
-    /* Every third kill falls where it falls, the others into the making of a table. */
-    bool aimed = j->kills % 3 != 0;
+    /* Three of four kills aim at the making of a table, the others fall where they fall. */
+    bool aimed = j->kills % 4 != 3;
     killer_start(&killer, j->world.server.pid, (int64_t)rng_below(&j->rng, DELAY_MAX_US),
                  aimed ? j->world.scratch.store : NULL);
     load_run(j->world.server.port, CLIENTS, WINDOW, &source, &load);
