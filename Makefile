@@ -233,6 +233,29 @@ bench-server-smoke: all # a hundredth of it, to see that it works
 
 .PHONY: bench-server bench-server-smoke
 
+# ---- benchmark of memtable and tables ----
+
+CI_STEPS += bench-tables-smoke
+
+$(BUILD)/bench_tables: $(call obj,tests/bench/bench_tables.c) $(BUILD)/libengine.a \
+                       $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+bench-tables: ## nanoseconds of memtable, table and merge operations (ARGS="--count 100000")
+	@$(MAKE) $(SUB) VARIANT=crash build/crash/bench_tables
+	build/crash/bench_tables $(ARGS)
+
+bench-tables-instructions: ## the same in instructions an operation, by callgrind
+	@$(MAKE) $(SUB) VARIANT=crash build/crash/bench_tables
+	tests/bench/instructions.sh build/crash/bench_tables
+
+bench-tables-smoke: # a hundredth of it, to see that it works
+	@$(MAKE) $(SUB) VARIANT=crash build/crash/bench_tables
+	build/crash/bench_tables --count 10000 --repeats 1
+
+.PHONY: bench-tables bench-tables-instructions bench-tables-smoke
+
 # ---- the floor ----
 
 TEST_STEPS += symbols

@@ -184,7 +184,7 @@ enum err block_builder_finish(struct block_builder *b, slice *out)
     uint8_t *p = b->bytes + start;
     for (size_t i = 0; i < b->restart_count; i++, p += 8) {
         slice key = restart_key(b, i);
-        fixed64_put(p, slice_prefix64(behind(key, common)));
+        fixed64_put(p, slice_prefix64_behind(key, common));
     }
     for (size_t i = 0; i < b->restart_count; i++, p += 4)
         fixed32_put(p, b->restarts[i]);
@@ -197,40 +197,61 @@ enum err block_builder_finish(struct block_builder *b, slice *out)
 
 /* ---- reading ---- */
 
-/* One length: nearly always a single byte. */
-static inline const uint8_t *take_length(const uint8_t *p, const uint8_t *end,
-                                         uint64_t *v)
+/* The lengths in front of an entry, and where its key begins. */
+struct head {
+    const uint8_t *key;
+    size_t shared, rest, value;
+};
+
+/* Lengths of more than one byte, and everything near the end of the block. */
+__attribute__((noinline)) static bool take_long_head(const uint8_t *p, const uint8_t *end,
+                                                     struct head *h)
 {
-    if (p < end && *p < 0x80) {
-        *v = *p;
-        return p + 1;
-    }
-    return varint_get(p, end, v);
+    uint64_t shared, rest, value;
+    if (!(p = varint_get(p, end, &shared)) || !(p = varint_get(p, end, &rest)) ||
+        !(p = varint_get(p, end, &value)))
+        return false;
+    uint64_t room = (uint64_t)(end - p);
+    if (room < TAG_BYTES || rest > room - TAG_BYTES || value > room - TAG_BYTES - rest)
+        return false;
+    if (shared > UINT32_MAX) return false;
+    *h = (struct head){p, (size_t)shared, (size_t)rest, (size_t)value};
+    return true;
+}
+
+/* Decodes the lengths at p; false when the entry does not lie in front of `end` whole. */
+static inline bool take_head(const uint8_t *p, const uint8_t *end, struct head *h)
+{
+    size_t room = (size_t)(end - p);
+    if (room < 3 || (p[0] | p[1] | p[2]) >= 0x80) return take_long_head(p, end, h);
+    h->key = p + 3;
+    h->shared = p[0];
+    h->rest = p[1];
+    h->value = p[2];
+    return room >= 3 + h->rest + TAG_BYTES + h->value;
+}
+
+static inline const uint8_t *head_end(const struct head *h)
+{
+    return h->key + h->rest + TAG_BYTES + h->value;
+}
+
+static inline void set_entry(const struct block *b, const struct head *h,
+                             struct block_entry *e)
+{
+    e->shared = h->shared;
+    e->rest = slice_of(h->key, h->rest);
+    e->tag = fixed64_get(h->key + h->rest);
+    e->value = slice_of(h->key + h->rest + TAG_BYTES, h->value);
+    e->next = (uint32_t)(head_end(h) - b->bytes);
 }
 
 /* Decodes the entry at `offset`; false when it does not lie inside the block whole. */
 static inline bool entry_at(const struct block *b, uint32_t offset, struct block_entry *e)
 {
-    const uint8_t *p = b->bytes + offset, *end = b->bytes + b->end;
-    uint64_t shared, rest, value;
-    if (end - p > 3 && (p[0] | p[1] | p[2]) < 0x80) {
-        shared = p[0];
-        rest = p[1];
-        value = p[2];
-        p += 3;
-    } else {
-        p = take_length(p, end, &shared);
-        if (!p || !(p = take_length(p, end, &rest))) return false;
-        if (!(p = take_length(p, end, &value))) return false;
-    }
-    size_t room = (size_t)(end - p);
-    if (room < TAG_BYTES || rest > room - TAG_BYTES) return false;
-    if (value > room - TAG_BYTES - rest || shared > UINT32_MAX) return false;
-    e->shared = (size_t)shared;
-    e->rest = slice_of(p, (size_t)rest);
-    e->tag = fixed64_get(p + rest);
-    e->value = slice_of(p + rest + TAG_BYTES, (size_t)value);
-    e->next = (uint32_t)(p + rest + TAG_BYTES + value - b->bytes);
+    struct head h;
+    if (!take_head(b->bytes + offset, b->bytes + b->end, &h)) return false;
+    set_entry(b, &h, e);
     return true;
 }
 
@@ -319,8 +340,7 @@ enum err block_seek_restart(const struct block *b, slice key, uint64_t tag, uint
     }
     *i = 0;
     if (c < 0 || key.size < b->common) return ERR_OK;
-    slice rest = behind(key, b->common);
-    uint64_t prefix = slice_prefix64(rest);
+    uint64_t prefix = slice_prefix64_behind(key, b->common);
     *i = prefixes_below(b, prefix);
     if (*i == b->restarts || prefix_at(b, *i) != prefix) return ERR_OK;
     return break_ties(b, key, tag, prefix, i);
@@ -329,22 +349,27 @@ enum err block_seek_restart(const struct block *b, slice key, uint64_t tag, uint
 /* The first entry >= (key, tag) in [offset, limit), whose first entry is smaller. The
  * rule with `match` stands at the top. */
 static enum err walk(const struct block *b, uint32_t offset, uint32_t limit, slice key,
-                     uint64_t tag, struct block_entry *e)
+                     uint64_t tag, struct block_entry *out)
 {
-    if (!entry_at(b, offset, e) || e->shared != 0) return ERR_CORRUPT;
-    size_t match = common_prefix(e->rest, key);
-    while (e->next < limit) {
-        if (!entry_at(b, e->next, e)) return ERR_CORRUPT;
-        if (e->shared > match) continue;
-        if (e->shared < match) return ERR_OK;
-        slice left = behind(key, match);
-        size_t more = common_prefix(e->rest, left);
-        match += more;
-        if (more == e->rest.size) {
-            if (more == left.size && e->tag <= tag) return ERR_OK;
-        } else if (more == left.size || e->rest.data[more] > left.data[more]) {
-            return ERR_OK;
+    const uint8_t *end = b->bytes + b->end, *stop = b->bytes + limit;
+    struct head h;
+    if (!take_head(b->bytes + offset, end, &h) || h.shared != 0) return ERR_CORRUPT;
+    size_t match = common_prefix(slice_of(h.key, h.rest), key);
+    for (const uint8_t *p = head_end(&h); p < stop; p = head_end(&h)) {
+        if (!take_head(p, end, &h)) return ERR_CORRUPT;
+        if (h.shared > match) continue;
+        if (h.shared == match) {
+            slice left = behind(key, match);
+            size_t more = common_prefix(slice_of(h.key, h.rest), left);
+            match += more;
+            if (more == h.rest) { /* a prefix of the target, or equal to it */
+                if (more < left.size || fixed64_get(h.key + h.rest) > tag) continue;
+            } else if (more < left.size && h.key[more] < left.data[more]) {
+                continue;
+            }
         }
+        set_entry(b, &h, out);
+        return ERR_OK;
     }
     return ERR_NOT_FOUND;
 }
@@ -468,8 +493,7 @@ static bool restart_agrees(const struct block *b, uint32_t i, uint32_t offset, s
 {
     if (i >= b->restarts || offset_at(b, i) != offset || key.size < b->common)
         return false;
-    slice rest = behind(key, b->common);
-    return prefix_at(b, i) == slice_prefix64(rest) &&
+    return prefix_at(b, i) == slice_prefix64_behind(key, b->common) &&
            (b->common == 0 || memcmp(key.data, b->first_key, b->common) == 0);
 }
 

@@ -54,5 +54,15 @@ static inline uint64_t slice_prefix64(slice s)
         word |= (uint64_t)s.data[i] << (56 - 8 * i);
     return word;
 }
+/* The same of what follows the first `skip` bytes. REQUIRES: skip <= s.size. */
+static inline uint64_t slice_prefix64_behind(slice s, size_t skip)
+{
+    size_t left = s.size - skip;
+    if (left == 0) return 0;
+    if (left >= 8 || s.size < 8) return slice_prefix64(slice_of(s.data + skip, left));
+    uint64_t word; /* the last eight bytes; those in front of the wanted ones go */
+    memcpy(&word, s.data + s.size - 8, 8);
+    return __builtin_bswap64(word) << (64 - 8 * left);
+}
 
 #endif

@@ -108,24 +108,6 @@ enum err sst_footer_get(const uint8_t in[SST_FOOTER_BYTES], struct sst_footer *f
     return ERR_OK;
 }
 
-/* ---- handles ---- */
-
-slice sst_handle_put(uint8_t out[SST_HANDLE_BYTES_MAX], const struct sst_handle *h)
-{
-    fixed32_put(out, h->crc);
-    uint8_t *end = varint_put(varint_put(out + 4, h->offset), h->size);
-    return slice_of(out, (size_t)(end - out));
-}
-
-bool sst_handle_get(slice in, struct sst_handle *h)
-{
-    slice crc;
-    if (!slice_take_bytes(&in, 4, &crc)) return false;
-    h->crc = fixed32_get(crc.data);
-    return slice_take_varint(&in, &h->offset) && slice_take_varint(&in, &h->size) &&
-           in.size == 0;
-}
-
 /* ---- properties ---- */
 
 /* On disk, never renumber. A property is: varint id, varint length, that many bytes; a

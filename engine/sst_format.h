@@ -9,12 +9,13 @@
 #ifndef ENGINE_SST_FORMAT_H
 #define ENGINE_SST_FORMAT_H
 
+#include "engine/coding.h"
 #include "engine/sst.h"
 
 #define SST_FORMAT_VERSION   1
 #define SST_FOOTER_BYTES     64
 #define SST_BLOCK_TAIL_BYTES 5 /* codec and checksum behind every data block */
-#define SST_HANDLE_BYTES_MAX 24
+#define SST_HANDLE_BYTES     16
 
 /* How a data block is stored; on disk, never renumber. */
 enum sst_codec { SST_CODEC_NONE = 0 };
@@ -35,11 +36,22 @@ enum err sst_footer_get(const uint8_t in[SST_FOOTER_BYTES], struct sst_footer *f
 
 /* Where a data block lies: the value of an index entry. */
 struct sst_handle {
-    uint64_t offset, size; /* of the block without its tail */
-    uint32_t crc;          /* the same that stands behind the block */
+    uint64_t offset;
+    uint32_t size; /* of the block without its tail */
+    uint32_t crc;  /* the same that stands behind the block */
 };
-slice sst_handle_put(uint8_t out[SST_HANDLE_BYTES_MAX], const struct sst_handle *h);
-bool sst_handle_get(slice in, struct sst_handle *h);
+static inline void sst_handle_put(uint8_t out[SST_HANDLE_BYTES],
+                                  const struct sst_handle *h)
+{
+    fixed64_put(out, h->offset);
+    fixed32_put(out + 8, h->size);
+    fixed32_put(out + 12, h->crc);
+}
+static inline struct sst_handle sst_handle_get(const uint8_t in[SST_HANDLE_BYTES])
+{
+    return (struct sst_handle){fixed64_get(in), fixed32_get(in + 8),
+                               fixed32_get(in + 12)};
+}
 
 /* Written for repair and for people, and compared with the manifest at open. */
 struct sst_properties {

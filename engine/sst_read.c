@@ -176,8 +176,8 @@ static bool index_is_sound(const struct block *index, uint64_t data_bytes)
     uint32_t next = 0;
     struct block_entry e, before = {0};
     for (uint32_t i = 0; i < index->restarts; i++, before = e) {
-        struct sst_handle h;
-        if (block_restart(index, i, &e) || !sst_handle_get(e.value, &h)) return false;
+        if (block_restart(index, i, &e) || e.value.size != SST_HANDLE_BYTES) return false;
+        struct sst_handle h = sst_handle_get(e.value.data);
         if (e.rest.data < index->bytes + next || e.rest.size < index->common)
             return false;
         if (i && ikey_compare(before.rest, before.tag, e.rest, e.tag) >= 0) return false;
@@ -286,11 +286,10 @@ size_t sst_memory(const struct sst *sst)
 static struct sst_handle handle_at(const struct sst *sst, uint32_t i)
 {
     struct block_entry e;
-    struct sst_handle h = {0};
-    bool sound = !block_restart(&sst->index, i, &e) && sst_handle_get(e.value, &h);
-    assert(sound);
+    bool sound = !block_restart(&sst->index, i, &e);
+    assert(sound && e.value.size == SST_HANDLE_BYTES);
     (void)sound;
-    return h;
+    return sst_handle_get(e.value.data);
 }
 
 static size_t stored_bytes(const struct sst_handle *h)
@@ -302,7 +301,7 @@ static size_t stored_bytes(const struct sst_handle *h)
 static enum err verify_block(const struct sst *sst, const struct sst_handle *h,
                              const uint8_t *stored, struct err_detail *why)
 {
-    uint32_t crc = crc32c(0, stored, (size_t)h->size + 1);
+    uint32_t crc = crc32c(0, stored, h->size + 1);
     if (crc != h->crc || crc != fixed32_get(stored + h->size + 1))
         return say_block(sst, why, ERR_CORRUPT, 0, h->offset, "checksum mismatch");
     if (stored[h->size] != SST_CODEC_NONE)
@@ -352,7 +351,7 @@ static enum err pin_block(struct sst *sst, const struct sst_handle *h,
     if (cached) pin->entry = cache_find(sst->cache, sst->number, h->offset);
     if (pin->entry) {
         size_t size;
-        *contents = slice_of(cache_block(pin->entry, &size), (size_t)h->size);
+        *contents = slice_of(cache_block(pin->entry, &size), h->size);
         assert(size == stored_bytes(h));
         return ERR_OK;
     }
@@ -363,7 +362,7 @@ static enum err pin_block(struct sst *sst, const struct sst_handle *h,
         pin->entry =
             cache_insert(sst->cache, sst->number, h->offset, bytes, stored_bytes(h));
     if (!pin->entry) pin->block = bytes;
-    *contents = slice_of(bytes, (size_t)h->size);
+    *contents = slice_of(bytes, h->size);
     return ERR_OK;
 }
 
@@ -481,7 +480,7 @@ static enum err buffer_block(struct sst_iter *it, const struct sst_handle *h,
     }
     enum err e = verify_block(it->sst, h, it->buffer + from, it->why);
     if (e) return e;
-    *contents = slice_of(it->buffer + from, (size_t)h->size);
+    *contents = slice_of(it->buffer + from, h->size);
     return ERR_OK;
 }
 
@@ -629,7 +628,7 @@ static enum err check_block(struct sst_iter *it, uint32_t i, struct tally *t)
     const struct block *b = &it->block.block;
     struct sst_handle h = handle_at(sst, i);
     unsigned entries;
-    e = block_check(it->mem, slice_of(b->bytes, (size_t)h.size), &entries);
+    e = block_check(it->mem, slice_of(b->bytes, h.size), &entries);
     if (e)
         return say_block(sst, it->why, e, 0, h.offset,
                          e == ERR_NOMEM ? "no memory to check it"

@@ -106,9 +106,10 @@ static enum err index_pending(struct sst_builder *b, const slice *next,
             tag = 0;
         }
     }
-    uint8_t bytes[SST_HANDLE_BYTES_MAX];
-    slice handle = sst_handle_put(bytes, &b->pending);
-    if (block_builder_add(&b->index, separator, tag, handle)) return no_memory(b, why);
+    uint8_t handle[SST_HANDLE_BYTES];
+    sst_handle_put(handle, &b->pending);
+    if (block_builder_add(&b->index, separator, tag, slice_of(handle, sizeof handle)))
+        return no_memory(b, why);
     b->has_pending = false;
     return ERR_OK;
 }
@@ -124,7 +125,10 @@ static enum err write_block(struct sst_builder *b, slice head, slice large, slic
     crc = crc32c(crc, tail, 1);
     fixed32_put(tail + 1, crc);
     b->pending = (struct sst_handle){
-        .offset = b->offset, .size = head.size + large.size + arrays.size, .crc = crc};
+        .offset = b->offset,
+        .size = (uint32_t)(head.size + large.size + arrays.size),
+        .crc = crc,
+    };
     enum err e = append(b, head, why);
     if (!e && large.size) e = append(b, large, why);
     if (!e && arrays.size) e = append(b, arrays, why);

@@ -46,6 +46,9 @@ static void prefix_numbers_never_contradict_the_order(void)
         }
         if (slice_prefix64(x) < slice_prefix64(y)) CHECK(slice_compare(x, y) < 0);
         if (slice_prefix64(x) > slice_prefix64(y)) CHECK(slice_compare(x, y) > 0);
+        for (size_t skip = 0; skip <= x.size; skip++)
+            CHECK(slice_prefix64_behind(x, skip) ==
+                  slice_prefix64(slice_of(x.data + skip, x.size - skip)));
     }
 }
 
