@@ -297,18 +297,18 @@ enum err block_restart(const struct block *b, uint32_t i, struct block_entry *ou
     return ERR_OK;
 }
 
-/* How many of the prefixes are smaller. */
-static uint32_t prefixes_below(const struct block *b, uint64_t prefix)
+/* How many of the prefixes are smaller. Without a branch that depends on them: half of
+ * those would be guessed wrong. */
+static inline uint32_t prefixes_below(const struct block *b, uint64_t prefix)
 {
-    const uint8_t *prefixes = b->bytes + b->end;
-    uint32_t low = 0, count = b->restarts;
-    while (count > 0) {
-        uint32_t half = count / 2;
-        bool smaller = fixed64_get(prefixes + 8 * (size_t)(low + half)) < prefix;
-        low = smaller ? low + half + 1 : low;
-        count = smaller ? count - half - 1 : half;
+    const uint8_t *prefixes = b->bytes + b->end, *at = prefixes;
+    size_t count = b->restarts;
+    while (count > 1) {
+        size_t half = count / 2;
+        at += 8 * half * (fixed64_get(at + 8 * (half - 1)) < prefix);
+        count -= half;
     }
-    return low;
+    return (uint32_t)((size_t)(at - prefixes) / 8) + (fixed64_get(at) < prefix);
 }
 
 /* Among the restarts from `low` on that tie with the prefix: the first >= (key, tag). */

@@ -6,10 +6,15 @@
  *
  * A search runs along the highest lane until the next node is not smaller, then drops a
  * lane. It pays in cache misses and comparisons, so both are kept few: the node begins
- * with the first eight key bytes as a number, which decides most comparisons inside the
- * cache line that the search has to load anyway; longer ties go on word by word over the
- * key, which lies right behind the links. A node that stopped the search on one lane is
- * not compared again on the lane below.
+ * with eight key bytes as a number, which decides most comparisons inside the cache line
+ * that the search has to load anyway; ties go on word by word over the key, which lies
+ * right behind the links. A node that stopped the search on one lane is not compared again
+ * on the lane below.
+ *
+ * Keys often begin alike ("user:0000...", a database's number). So the eight bytes are
+ * those behind the prefix that all keys have in common. When a key comes that shares less
+ * of it, the numbers of all nodes are taken anew; the prefix only ever shrinks and is at
+ * most SKIPLIST_COMMON_MAX bytes long, so that this happens a few times, mostly early.
  *
  * LevelDB's list is safe for readers beside one writer; ours need not be: the owner thread
  * both reads and writes, and jobs read lists that nobody writes to any more.
@@ -31,11 +36,10 @@ static inline uint64_t load_big_endian64(const uint8_t *p)
     return __builtin_bswap64(word);
 }
 
-/* Orders keys whose first eight bytes, padded with zeros, are equal. */
-static inline int compare_behind_prefix(slice a, slice b)
+/* Orders keys that are equal up to the byte `i`, the shorter one padded with zeros. */
+static inline int compare_from(slice a, slice b, size_t i)
 {
     size_t n = a.size < b.size ? a.size : b.size;
-    size_t i = 8;
     for (; i + 8 <= n; i += 8) {
         uint64_t wa = load_big_endian64(a.data + i), wb = load_big_endian64(b.data + i);
         if (wa != wb) return wa < wb ? -1 : 1;
@@ -50,14 +54,91 @@ struct target {
     uint64_t prefix;
     slice key;
     uint64_t tag;
+    size_t compared; /* bytes that equal prefixes stand for */
 };
+
+/* REQUIRES: the key begins with the common prefix. */
+static inline struct target target_of(const struct skiplist *list, slice key,
+                                      uint64_t tag)
+{
+    return (struct target){slice_prefix64_behind(key, list->common), key, tag,
+                           list->common + 8};
+}
 
 static inline bool node_before(const struct skiplist_node *node, const struct target *t)
 {
     if (node->prefix != t->prefix) return node->prefix < t->prefix;
-    int c = compare_behind_prefix(skiplist_key(node), t->key);
+    int c = compare_from(skiplist_key(node), t->key, t->compared);
     return c ? c < 0 : node->tag > t->tag;
 }
+
+/* ---- the common prefix ---- */
+
+static inline bool begins_with_common(const struct skiplist *list, slice key)
+{
+    return key.size >= list->common &&
+           memcmp(key.data, skiplist_key(list->head[0]).data, list->common) == 0;
+}
+
+static size_t shared_bytes(slice a, slice b, size_t most)
+{
+    size_t n = a.size < b.size ? a.size : b.size, i = 0;
+    if (n > most) n = most;
+    while (i < n && a.data[i] == b.data[i])
+        i++;
+    return i;
+}
+
+static void shrink_common(struct skiplist *list, size_t common)
+{
+    list->common = common;
+    for (struct skiplist_node *node = list->head[0]; node; node = node->next[0])
+        node->prefix = slice_prefix64_behind(skiplist_key(node), common);
+}
+
+/* Makes the common prefix one of `key`, too. */
+static void admit(struct skiplist *list, slice key)
+{
+    const struct skiplist_node *any = list->head[0];
+    if (!any) {
+        list->common = key.size < SKIPLIST_COMMON_MAX ? key.size : SKIPLIST_COMMON_MAX;
+        return;
+    }
+    if (list->common == 0 || begins_with_common(list, key)) return;
+    shrink_common(list, shared_bytes(skiplist_key(any), key, list->common));
+}
+
+/* ---- searching ---- */
+
+/* The first node >= the target. */
+static struct skiplist_node *find(const struct skiplist *list, const struct target *t)
+{
+    struct skiplist_node *const *links = list->head;
+    struct skiplist_node *bound = NULL;
+    for (unsigned level = list->height; level-- > 0;) {
+        struct skiplist_node *next = links[level];
+        while (next != bound && node_before(next, t)) {
+            links = next->next;
+            next = links[level];
+        }
+        bound = next;
+    }
+    return bound;
+}
+
+struct skiplist_node *skiplist_seek(const struct skiplist *list, slice key, uint64_t tag)
+{
+    struct skiplist_node *first = list->head[0];
+    if (!first) return NULL;
+    size_t n = key.size < list->common ? key.size : list->common;
+    int c = n ? memcmp(key.data, skiplist_key(first).data, n) : 0;
+    if (c > 0) return NULL;
+    if (c < 0 || key.size < list->common) return first;
+    const struct target t = target_of(list, key, tag);
+    return find(list, &t);
+}
+
+/* ---- changing ---- */
 
 /* The link that leads from `node` (NULL: the head) along a lane. */
 static inline struct skiplist_node **link_of(struct skiplist *list,
@@ -80,22 +161,6 @@ static struct skiplist_node *search(struct skiplist *list, const struct target *
         }
         bound = next;
         path[level] = at;
-    }
-    return bound;
-}
-
-struct skiplist_node *skiplist_seek(const struct skiplist *list, slice key, uint64_t tag)
-{
-    const struct target t = {slice_prefix64(key), key, tag};
-    struct skiplist_node *const *links = list->head;
-    struct skiplist_node *bound = NULL;
-    for (unsigned level = list->height; level-- > 0;) {
-        struct skiplist_node *next = links[level];
-        while (next != bound && node_before(next, &t)) {
-            links = next->next;
-            next = links[level];
-        }
-        bound = next;
     }
     return bound;
 }
@@ -138,7 +203,8 @@ struct skiplist_node *skiplist_insert(struct skiplist *list, slice key, uint64_t
                                       slice value)
 {
     assert(key.size < 1u << 24 && value.size <= UINT32_MAX);
-    const struct target t = {slice_prefix64(key), key, tag};
+    admit(list, key);
+    const struct target t = target_of(list, key, tag);
     unsigned height = random_height(list);
     struct skiplist_node *node = new_node(list, &t, value, height);
     if (!node) return NULL;
@@ -166,7 +232,8 @@ struct skiplist_node *skiplist_insert(struct skiplist *list, slice key, uint64_t
 
 bool skiplist_remove(struct skiplist *list, slice key, uint64_t tag)
 {
-    const struct target t = {slice_prefix64(key), key, tag};
+    if (!list->head[0] || (list->common && !begins_with_common(list, key))) return false;
+    const struct target t = target_of(list, key, tag);
     struct skiplist_node *path[SKIPLIST_HEIGHT_MAX];
     struct skiplist_node *node = search(list, &t, path);
     if (!node || node->tag != tag || !slice_equal(skiplist_key(node), key)) return false;

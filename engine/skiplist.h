@@ -14,10 +14,11 @@
 #include "fault/rng.h"
 
 #define SKIPLIST_HEIGHT_MAX 12 /* a quarter of the nodes of a level reaches the next */
+#define SKIPLIST_COMMON_MAX 32 /* bounds how often the prefixes are taken anew */
 
 /* One entry: the key's bytes follow the links, the value's bytes follow the key. */
 struct skiplist_node {
-    uint64_t prefix; /* slice_prefix64 of the key */
+    uint64_t prefix; /* eight key bytes behind the list's common prefix */
     uint64_t tag;
     uint32_t value_size;
     uint32_t key_size : 24;
@@ -29,6 +30,7 @@ struct skiplist {
     struct arena *arena;
     struct rng heights;
     size_t count;                                    /* entries */
+    size_t common;                                   /* bytes that all keys begin with */
     unsigned height;                                 /* of the tallest node, or 1 */
     struct skiplist_node *head[SKIPLIST_HEIGHT_MAX]; /* first node of each level */
     /* The newest node and, on each level, the node before it or NULL for the head: keys

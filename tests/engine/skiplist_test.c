@@ -36,7 +36,10 @@ static void expect_sound(size_t want)
         for (const struct skiplist_node *at = list.head[level]; at;
              at = at->next[level]) {
             CHECK(at->height > level);
-            CHECK(at->prefix == slice_prefix64(skiplist_key(at)));
+            CHECK(at->prefix == slice_prefix64_behind(skiplist_key(at), list.common));
+            CHECK(slice_starts_with(
+                skiplist_key(at),
+                slice_of(skiplist_key(list.head[0]).data, list.common)));
             if (before)
                 CHECK(ikey_compare(skiplist_key(before), before->tag, skiplist_key(at),
                                    at->tag) < 0);
@@ -92,6 +95,54 @@ static void ties_of_the_prefix_are_broken_by_the_whole_key(void)
     const struct skiplist_node *at = list.head[0];
     for (size_t i = 0; i < COUNT; i++, at = at->next[0])
         CHECK_SLICE(skiplist_key(at), slice_of(keys[i].bytes, keys[i].size));
+    end();
+}
+
+/* Each key shares less with the others than the one before: the prefixes of all nodes are
+ * taken anew, and keys on either side of the common prefix find their place. */
+static void a_shrinking_common_prefix_keeps_the_order(void)
+{
+    static const char *const keys[] = {
+        "user:profile:000017",
+        "user:profile:000003",
+        "user:profile:000170",
+        "user:profile:1",
+        "user:profile:",
+        "user:profile",
+        "user:post:5",
+        "user;",
+        "usa",
+        "zebra",
+        "",
+    };
+    begin();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        insert(keys[i], 5);
+        expect_sound(i + 1);
+        for (size_t j = 0; j < sizeof keys / sizeof *keys; j++) {
+            const struct skiplist_node *at = skiplist_seek(&list, slice_text(keys[j]), 5);
+            const struct skiplist_node *want = list.head[0];
+            while (want && slice_compare(skiplist_key(want), slice_text(keys[j])) < 0)
+                want = want->next[0];
+            CHECK(at == want);
+            if (j > i) CHECK(!skiplist_remove(&list, slice_text(keys[j]), 5));
+        }
+    }
+    CHECK_INT(list.common, 0);
+    end();
+}
+
+static void an_emptied_list_begins_anew(void)
+{
+    begin();
+    insert("aaa", 1);
+    insert("abb", 1);
+    CHECK(skiplist_remove(&list, slice_text("aaa"), 1));
+    CHECK(skiplist_remove(&list, slice_text("abb"), 1));
+    insert("zzz", 1);
+    insert("zzy", 1);
+    expect_sound(2);
+    CHECK(skiplist_seek(&list, slice_text("zzz"), 1) != NULL);
     end();
 }
 
@@ -213,6 +264,9 @@ CU_TestInfo engine_skiplist_tests[] = {
     {"an_empty_list_finds_nothing", an_empty_list_finds_nothing},
     {"ties_of_the_prefix_are_broken_by_the_whole_key",
      ties_of_the_prefix_are_broken_by_the_whole_key},
+    {"a_shrinking_common_prefix_keeps_the_order",
+     a_shrinking_common_prefix_keeps_the_order},
+    {"an_emptied_list_begins_anew", an_emptied_list_begins_anew},
     {"newer_versions_come_first", newer_versions_come_first},
     {"random_inserts_and_removals_agree_with_an_array",
      random_inserts_and_removals_agree_with_an_array},
