@@ -1,0 +1,311 @@
+/* A whole server in one process: what is acknowledged, when, and what survives. */
+#include "tests/support/check.h"
+#include "tests/support/testserver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MISCONF "-MISCONF Errors writing to the AOF file: "
+
+static uint64_t syncs(struct testserver *t)
+{
+    struct db_stats stats;
+    db_stats_get(server_db(t->server), &stats);
+    return stats.syncs;
+}
+
+/* ---- durability ---- */
+
+static void values_survive_a_restart_and_a_kill(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    testserver_expect(&t, "SET k v EX 100", "+OK\r\n");
+
+    testserver_restart(&t);
+    testserver_expect(&t, "GET k", "$1\r\nv\r\n");
+    testserver_expect(&t, "SET l w", "+OK\r\n");
+    testserver_kill(&t);
+
+    testserver_expect(&t, "MGET k l", "*2\r\n$1\r\nv\r\n$1\r\nw\r\n");
+    testserver_expect(&t, "TTL k", ":100\r\n");
+    testserver_expect(&t, "DBSIZE", ":2\r\n");
+    testserver_close(&t);
+}
+
+static void what_was_acknowledged_under_always_survives_a_power_cut(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    testserver_expect(&t, "MSET a 1 b 2", "+OK\r\n");
+    testserver_expect(&t, "DEL a", ":1\r\n");
+
+    disk_sim_power_cut(t.disk, DISK_SURVIVE_NONE, NULL);
+    testserver_stop(&t);
+    testserver_start(&t);
+
+    testserver_expect(&t, "MGET a b", "*2\r\n$-1\r\n$1\r\n2\r\n");
+    testserver_expect(&t, "DBSIZE", ":1\r\n");
+    testserver_close(&t);
+}
+
+static void writes_of_many_clients_share_one_sync(void)
+{
+    struct testserver t;
+    struct peer *peers[20];
+    testserver_open(&t);
+    for (int i = 0; i < 20; i++)
+        peers[i] = testserver_connect(&t);
+    for (int i = 0; i < 20; i++)
+        peer_write(peers[i], "SET k v\r\nINCR n\r\n", 17);
+    uint64_t before = syncs(&t);
+
+    server_turn(t.server, 0);
+
+    CHECK_INT(syncs(&t) - before, 1);
+    for (int i = 0; i < 20; i++)
+        CHECK(peer_received(peers[i]) > 0);
+    testserver_expect(&t, "GET n", "$2\r\n20\r\n");
+    for (int i = 0; i < 20; i++)
+        peer_free(peers[i]);
+    testserver_close(&t);
+}
+
+static void reading_costs_no_sync(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    testserver_expect(&t, "SET k v", "+OK\r\n");
+    uint64_t before = syncs(&t);
+
+    testserver_expect(&t, "GET k", "$1\r\nv\r\n");
+    testserver_expect(&t, "EXISTS k", ":1\r\n");
+    testserver_expect(&t, "KEYS *", "*1\r\n$1\r\nk\r\n");
+
+    CHECK_INT(syncs(&t), before);
+    testserver_close(&t);
+}
+
+/* ---- a failed group ---- */
+
+static void every_reply_from_the_first_write_of_a_failed_turn_is_the_error(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    testserver_expect(&t, "SET k old", "+OK\r\n");
+    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, EIO, 0);
+
+    slice got =
+        testserver_talk(&t, t.peer, slice_text("GET k\r\nSET k new\r\nGET k\r\nFOO\r\n"));
+
+    CHECK_SLICE(got,
+                slice_text("$3\r\nold\r\n" MISCONF "Input/output error\r\n" MISCONF
+                           "Input/output error\r\n" MISCONF "Input/output error\r\n"));
+    testserver_stop(&t);
+    testserver_deinit(&t);
+}
+
+static void another_clients_replies_of_the_failed_turn_are_errors_too(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    struct peer *other = testserver_connect(&t);
+    testserver_expect(&t, "SET k old", "+OK\r\n");
+    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, EIO, 0);
+    peer_write(t.peer, "SET k new\r\n", 11);
+
+    slice got = testserver_talk(&t, other, slice_text("GET k\r\n"));
+
+    CHECK_SLICE(got, slice_text(MISCONF "Input/output error\r\n"));
+    peer_free(other);
+    testserver_stop(&t);
+    testserver_deinit(&t);
+}
+
+static void after_a_failed_sync_writes_are_refused_and_reads_go_on(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    testserver_expect(&t, "SET k old EX 100", "+OK\r\n");
+    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, EIO, 0);
+    testserver_expect(&t, "SET k new", MISCONF "Input/output error\r\n");
+
+    testserver_expect(&t, "GET k", "$3\r\nold\r\n");
+    testserver_expect(&t, "TTL k", ":100\r\n");
+    testserver_expect(&t, "DBSIZE", ":1\r\n");
+    testserver_expect(&t, "SET l v", MISCONF "Input/output error\r\n");
+    testserver_expect(&t, "FLUSHALL", MISCONF "Input/output error\r\n");
+    testserver_expect(&t, "SET l",
+                      "-ERR wrong number of arguments for 'set' command\r\n");
+    slice info = testserver_talk(&t, t.peer, slice_text("INFO persistence\r\n"));
+    CHECK(memmem(info.data, info.size, "aof_last_write_status:err", 25) != NULL);
+    CHECK(strstr(t.log, "writes are refused") != NULL);
+
+    testserver_stop(&t);
+    testserver_deinit(&t);
+}
+
+static void an_expired_key_stays_dead_while_writes_are_refused(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    testserver_expect(&t, "SET k v PX 500", "+OK\r\n");
+    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, EIO, 0);
+    testserver_expect(&t, "SET l v", MISCONF "Input/output error\r\n");
+
+    testserver_wait(&t, 501);
+
+    testserver_expect(&t, "GET k", "$-1\r\n");
+    testserver_expect(&t, "KEYS *", "*0\r\n");
+    testserver_stop(&t);
+    testserver_deinit(&t);
+}
+
+static void a_refused_write_is_not_there_after_a_restart(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    testserver_expect(&t, "SET k old", "+OK\r\n");
+    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, ENOSPC, 0);
+    testserver_expect(&t, "MSET k new l new", MISCONF "No space left on device\r\n");
+
+    testserver_stop(&t);
+    testserver_start(&t);
+
+    testserver_expect(&t, "MGET k l", "*2\r\n$3\r\nold\r\n$-1\r\n");
+    testserver_expect(&t, "DBSIZE", ":1\r\n");
+    testserver_close(&t);
+}
+
+/* ---- starting and stopping ---- */
+
+static void a_port_in_use_is_refused_before_the_store_is_touched(void)
+{
+    struct testserver t, other;
+    testserver_open(&t);
+    testserver_init(&other);
+    other.env.net = t.env.net;
+    other.config.port = server_port(t.server);
+
+    enum err e = server_new(&other.env, &other.config, &other.server, &other.why);
+
+    CHECK(e != ERR_OK);
+    CHECK(strstr(other.why.text, "--port") != NULL);
+    struct disk_dir *dir;
+    CHECK_INT(disk_dir_open(other.disk, "db", &dir), -ENOENT);
+    CHECK_INT(other.mem.blocks, 0);
+    testserver_deinit(&other);
+    testserver_close(&t);
+}
+
+static void a_store_in_use_is_named(void)
+{
+    struct testserver t, other;
+    testserver_open(&t);
+    testserver_init(&other);
+    struct disk *own = other.env.disk;
+    other.env.disk = t.disk;
+    snprintf(other.config.dir, sizeof other.config.dir, "some/place/db");
+
+    enum err e = server_new(&other.env, &other.config, &other.server, &other.why);
+
+    CHECK_INT(e, ERR_LOCKED);
+    CHECK(strstr(other.why.text, "some/place/db") != NULL);
+    CHECK_INT(other.mem.blocks, 0);
+    other.env.disk = own;
+    testserver_deinit(&other);
+    testserver_close(&t);
+}
+
+static void shutdown_ends_the_loop_and_closes_the_connection(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    peer_write(t.peer, "SET k v\r\nSHUTDOWN NOSAVE\r\nSET k w\r\n", 35);
+
+    bool goes_on = true;
+    for (int i = 0; i < 5 && goes_on; i++)
+        goes_on = server_turn(t.server, 0);
+
+    CHECK(!goes_on);
+    CHECK_INT(peer_received(t.peer), 5);
+    testserver_restart(&t);
+    testserver_expect(&t, "GET k", "$1\r\nv\r\n");
+    testserver_close(&t);
+}
+
+static void every_failed_allocation_at_start_is_a_clean_refusal(void)
+{
+    struct testserver t;
+    testserver_init(&t);
+    long k = 1;
+    for (; k < 10000; k++) {
+        t.mem.calls = 0;
+        t.mem.fail_at = k;
+        enum err e = server_new(&t.env, &t.config, &t.server, &t.why);
+        if (e == ERR_OK) break;
+        CHECK_INT(e, ERR_NOMEM);
+        CHECK_INT(t.mem.blocks, 0);
+        CHECK_INT(net_sim_open_handles(t.net), 0);
+    }
+    t.mem.fail_at = 0;
+    CHECK(k > 10 && k < 10000);
+    server_free(t.server);
+    CHECK_INT(t.mem.blocks, 0);
+    testserver_deinit(&t);
+}
+
+/* The k-th allocation fails in the middle of work: the answer is an error or the
+ * connection is closed; nothing else changes, nothing is lost. */
+static void every_failed_allocation_of_a_command_is_a_clean_error(void)
+{
+    static const char commands[] = "MSET a 1 b 2 c 3\r\nAPPEND a x\r\nSCAN 0 COUNT 1\r\n"
+                                   "KEYS *\r\nEXPIRE b 100\r\nCLIENT LIST\r\nINFO\r\n"
+                                   "DEL a b c\r\n";
+    for (long k = 1; k < 200; k++) {
+        struct testserver t;
+        testserver_open(&t);
+        testserver_expect(&t, "SET keep me", "+OK\r\n");
+        t.mem.calls = 0;
+        t.mem.fail_at = k;
+        testserver_talk(&t, t.peer, slice_text(commands));
+        bool fired = t.mem.calls >= k;
+        t.mem.fail_at = 0;
+
+        struct peer *fresh = testserver_connect(&t);
+        testserver_expect_peer(&t, fresh, "GET keep", "$2\r\nme\r\n");
+        testserver_expect_peer(&t, fresh, "SET more v", "+OK\r\n");
+        peer_free(fresh);
+        testserver_close(&t);
+        if (!fired) break;
+    }
+}
+
+CU_TestInfo server_server_tests[] = {
+    {"values_survive_a_restart_and_a_kill", values_survive_a_restart_and_a_kill},
+    {"what_was_acknowledged_under_always_survives_a_power_cut",
+     what_was_acknowledged_under_always_survives_a_power_cut},
+    {"writes_of_many_clients_share_one_sync", writes_of_many_clients_share_one_sync},
+    {"reading_costs_no_sync", reading_costs_no_sync},
+    {"every_reply_from_the_first_write_of_a_failed_turn_is_the_error",
+     every_reply_from_the_first_write_of_a_failed_turn_is_the_error},
+    {"another_clients_replies_of_the_failed_turn_are_errors_too",
+     another_clients_replies_of_the_failed_turn_are_errors_too},
+    {"after_a_failed_sync_writes_are_refused_and_reads_go_on",
+     after_a_failed_sync_writes_are_refused_and_reads_go_on},
+    {"an_expired_key_stays_dead_while_writes_are_refused",
+     an_expired_key_stays_dead_while_writes_are_refused},
+    {"a_refused_write_is_not_there_after_a_restart",
+     a_refused_write_is_not_there_after_a_restart},
+    {"a_port_in_use_is_refused_before_the_store_is_touched",
+     a_port_in_use_is_refused_before_the_store_is_touched},
+    {"a_store_in_use_is_named", a_store_in_use_is_named},
+    {"shutdown_ends_the_loop_and_closes_the_connection",
+     shutdown_ends_the_loop_and_closes_the_connection},
+    {"every_failed_allocation_at_start_is_a_clean_refusal",
+     every_failed_allocation_at_start_is_a_clean_refusal},
+    {"every_failed_allocation_of_a_command_is_a_clean_error",
+     every_failed_allocation_of_a_command_is_a_clean_error},
+    CU_TEST_INFO_NULL,
+};
