@@ -171,6 +171,10 @@ tsan: ## the suites with threads under ThreadSanitizer
 
 .PHONY: test ci-steps unit runner-check clang-check tidy lint asan tsan
 
+# ---- the engine by itself ----
+
+TSAN_SUITES += engine/db_work
+
 # ---- end to end ----
 #
 # The same runner over tests/e2e: the real server as a process, on the real disk.

@@ -261,6 +261,9 @@ static enum err install_compaction(struct db *db, struct compaction *c)
     for (size_t i = 0; i < outputs && !c->trivial; i++)
         db->stats.table_bytes_written += added[i].table->meta.size;
     enum err e = replace_version(db, added, outputs, changes, inputs);
+    /* Without memory the inputs stay in service; the next recovery deletes their files. */
+    for (size_t i = 0; i < inputs && e; i++)
+        changes[i].table->deleted = false;
     mem_free(db->env.mem, changes);
     if (e) return e;
     db->stats.compactions += !c->trivial;

@@ -96,7 +96,7 @@ static enum err open_tables(struct recovery *r, struct err_detail *why)
         }
         if (e) {
             sst_close(sst);
-            return err_set(why, e, 0, "table %" PRIu64, meta.number);
+            return err_set(why, e, 0, "table %" PRIu64, r->state.tables[i].meta.number);
         }
     }
     return ERR_OK;
