@@ -1,0 +1,401 @@
+#include "tests/support/check.h"
+#include "tests/support/teststore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fault/disk_posix.h"
+#include "tests/support/failing.h"
+
+/* ---- a load whose every outcome is known ----
+ *
+ * Operation i (from 1) puts "i" under one of few keys, or deletes it. The history keeps
+ * for each key the newest acknowledged operation and all that were tried after it. */
+#define KEYS 23
+
+struct history {
+    int acked[KEYS]; /* newest acknowledged operation; 0: none */
+    int tried[KEYS]; /* newest operation that was answered with an error; 0: none */
+};
+
+static int key_of(int i)
+{
+    return i * 7 % KEYS;
+}
+
+static bool deletes(int i)
+{
+    return i % 11 == 0;
+}
+
+static void operate(struct db *db, struct history *h, int i, enum err *first)
+{
+    char key[16], value[64];
+    snprintf(key, sizeof key, "key%03d", key_of(i));
+    snprintf(value, sizeof value, "%05d and some bytes that fill a table soon", i);
+    enum err e = deletes(i) ? db_delete(db, slice_text(key))
+                            : db_put(db, slice_text(key), slice_text(value));
+    *(e ? &h->tried[key_of(i)] : &h->acked[key_of(i)]) = i;
+    if (e && !*first) *first = e;
+    db_step(db);
+}
+
+/* The operation whose value the key holds; 0: it is absent. */
+static int held(struct db *db, int k)
+{
+    char key[16];
+    slice value;
+    snprintf(key, sizeof key, "key%03d", k);
+    enum err e = db_get(db, slice_text(key), &value, NULL);
+    REQUIRE(e == ERR_OK || e == ERR_NOT_FOUND);
+    return e ? 0 : atoi((const char *)value.data);
+}
+
+/* Each key holds what was acknowledged, or (with `lenient`) a later try. */
+static bool agrees(struct db *db, const struct history *h, bool lenient)
+{
+    for (int k = 0; k < KEYS; k++) {
+        int got = held(db, k), want = deletes(h->acked[k]) ? 0 : h->acked[k];
+        if (got == want) continue;
+        bool later = h->tried[k] > h->acked[k] &&
+                     (got == 0 || (got > h->acked[k] && got <= h->tried[k]));
+        if (lenient && later) continue;
+        printf("  key %d holds %d, acknowledged %d, tried %d\n", k, got, h->acked[k],
+               h->tried[k]);
+        return false;
+    }
+    return true;
+}
+
+/* Puts, flushes and compactions. Returns the first error. */
+static enum err load(struct db *db, struct history *h, int n)
+{
+    enum err first = ERR_OK;
+    for (int i = 1; i <= n; i++) {
+        operate(db, h, i, &first);
+        enum err e = ERR_OK;
+        if (i % 97 == 0) e = db_flush(db);
+        if (i % 193 == 0) e = db_compact(db);
+        if (e && !first) first = e;
+    }
+    return first;
+}
+
+static void tiny(struct teststore *t, enum sync_policy sync)
+{
+    teststore_init(t);
+    t->options.sync = sync;
+    t->options.memtable_bytes = 1024;
+    t->options.log_bytes = 1024;
+    t->options.table_bytes = 512;
+    t->options.level1_bytes = 2048;
+    t->options.manifest_bytes = 512;
+}
+
+/* ---- failing disks ---- */
+
+struct verdict {
+    bool fired;
+    enum err err;
+};
+
+/* One run in which the k-th call fails; then the power does, and the store opens again. */
+static struct verdict run(long k, enum disk_sim_effect effect, enum sync_policy sync,
+                          int error, struct rng *r)
+{
+    struct teststore t;
+    struct history h = {{0}, {0}};
+    struct failing f;
+    struct verdict v;
+    tiny(&t, sync);
+    failing_begin(&f, t.disk, k);
+    f.effect = effect;
+    f.error = error;
+    f.bytes = 20;
+    v.err = teststore_open(&t);
+    if (!v.err) v.err = load(t.db, &h, 400);
+    failing_end(&f);
+    v.fired = f.calls >= k;
+    if (t.db) {
+        bool refused = db_write_error(t.db)->code != ERR_OK;
+        CHECK(agrees(t.db, &h, false)); /* reads go on */
+        CHECK_INT(teststore_put(&t, "late", "1"), refused ? ERR_WRITES_REFUSED : ERR_OK);
+        if (v.err) CHECK_INT(v.err, ERR_WRITES_REFUSED);
+        if (refused) CHECK(db_write_error(t.db)->os_error == error);
+    }
+    bool keeps = sync == SYNC_ALWAYS; /* what was acknowledged, over a power cut */
+    enum err e =
+        keeps ? teststore_power_cut(&t, DISK_SURVIVE_RANDOM, r) : teststore_kill(&t);
+    if (e) printf("  call %ld, effect %d: %s\n", k, (int)effect, t.why.text);
+    REQUIRE_INT(e, ERR_OK);
+    bool right = agrees(t.db, &h, true);
+    if (!right) printf("  after call %ld failed with effect %d\n", k, (int)effect);
+    CHECK(right);
+    CHECK_INT(teststore_put(&t, "after", "1"), ERR_OK);
+    CHECK_INT(db_compact(t.db), ERR_OK);
+    teststore_close(&t);
+    teststore_expect_sound(&t);
+    teststore_deinit(&t);
+    return v;
+}
+
+/* Every call at the beginning, where a store comes to be, then with growing strides. */
+static void sweep(enum disk_sim_effect effect, enum sync_policy sync, int error,
+                  uint64_t seed)
+{
+    struct rng r;
+    rng_init(&r, seed);
+    long fired = 0;
+    for (long k = 1;; k += k < 150 ? 1 : 7) {
+        struct verdict v = run(k, effect, sync, error, &r);
+        if (!v.fired) break;
+        fired++;
+    }
+    CHECK(fired > 200);
+}
+
+static void a_call_that_fails_and_does_nothing_loses_nothing(void)
+{
+    sweep(DISK_EFFECT_NONE, SYNC_ALWAYS, 5, 1);
+}
+
+static void a_call_that_fails_half_way_loses_nothing(void)
+{
+    sweep(DISK_EFFECT_PARTIAL, SYNC_ALWAYS, 28, 2);
+}
+
+static void a_call_that_fails_but_did_everything_loses_nothing(void)
+{
+    sweep(DISK_EFFECT_FULL, SYNC_ALWAYS, 5, 3);
+}
+
+static void a_killed_process_loses_nothing_without_syncs(void)
+{
+    sweep(DISK_EFFECT_PARTIAL, SYNC_NO, 5, 4);
+}
+
+/* ---- failing memory ---- */
+
+static void every_allocation_may_fail_and_nothing_is_lost(void)
+{
+    long fired = 0;
+    for (long k = 1;; k += k < 200 ? 1 : 11) {
+        struct teststore t;
+        struct history h = {{0}, {0}};
+        tiny(&t, SYNC_ALWAYS);
+        t.mem.fail_at = k;
+        enum err e = teststore_open(&t);
+        if (!e) e = load(t.db, &h, 200);
+        bool failed = t.mem.calls >= k;
+        t.mem.fail_at = 0;
+        if (failed) CHECK(e == ERR_OK || e == ERR_NOMEM || e == ERR_WRITES_REFUSED);
+        if (!failed) CHECK_INT(e, ERR_OK);
+        if (t.db) {
+            CHECK(agrees(t.db, &h, false));
+            teststore_close(&t); /* checks that nothing leaked */
+        }
+        CHECK_INT(t.mem.blocks, 0);
+        REQUIRE_INT(teststore_open(&t), ERR_OK);
+        bool right = agrees(t.db, &h, true);
+        if (!right) printf("  after allocation %ld failed\n", k);
+        CHECK(right);
+        teststore_close(&t);
+        teststore_expect_sound(&t);
+        teststore_deinit(&t);
+        if (!failed) break;
+        fired++;
+    }
+    CHECK(fired > 200);
+}
+
+/* ---- what background work leaves behind ---- */
+
+static void files_that_nobody_names_are_deleted(void)
+{
+    struct teststore t;
+    struct history h = {{0}, {0}};
+    struct db_stats stats;
+    tiny(&t, SYNC_NO);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(load(t.db, &h, 1000), ERR_OK);
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+    db_step(t.db);
+    db_stats_get(t.db, &stats);
+    uint64_t files = 0;
+    for (int l = 0; l < LEVELS_MAX; l++)
+        files += stats.level[l].files;
+    CHECK_INT(teststore_count(&t, ".sst"), files);
+    CHECK(teststore_count(&t, ".log") <= 4);
+    CHECK(stats.flushes > 10);
+    CHECK(stats.compactions > 3);
+    teststore_deinit(&t);
+}
+
+static void a_compaction_of_everything_leaves_one_level(void)
+{
+    struct teststore t;
+    struct history h = {{0}, {0}};
+    struct db_stats stats;
+    tiny(&t, SYNC_NO);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(load(t.db, &h, 700), ERR_OK);
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+    db_stats_get(t.db, &stats);
+    int levels = 0;
+    uint64_t entries = 0, present = 0;
+    for (int l = 0; l < LEVELS_MAX; l++) {
+        levels += stats.level[l].files > 0;
+        entries += stats.level[l].entries;
+    }
+    for (int k = 0; k < KEYS; k++)
+        present += held(t.db, k) != 0;
+    CHECK_INT(levels, 1);
+    CHECK_INT(entries, present); /* no tombstone, no old version */
+    CHECK_INT(stats.memtable_bytes > 0, 1);
+    teststore_deinit(&t);
+}
+
+/* ---- threads ---- */
+
+/* A store on the real disk, in a directory of its own under the current one. */
+struct real {
+    char path[64];
+    struct disk *disk;
+    struct db_env env;
+    struct options options;
+};
+
+static void real_begin(struct real *r, struct sched *sched)
+{
+    struct teststore t;
+    tiny(&t, SYNC_NO);
+    r->options = t.options;
+    r->options.memtable_bytes = r->options.log_bytes = 8192; /* real syncs cost time */
+    r->options.table_bytes = 4096;
+    teststore_deinit(&t);
+    snprintf(r->path, sizeof r->path, "build/db-work-XXXXXX");
+    REQUIRE(mkdtemp(r->path) != NULL);
+    REQUIRE_INT(disk_posix_new(mem_libc(), r->path, &r->disk), 0);
+    REQUIRE(sched != NULL);
+    r->env = (struct db_env){
+        .disk = r->disk, .clock = clock_real(), .mem = mem_libc(), .sched = sched};
+}
+
+static int remove_name(void *arg, const char *name)
+{
+    return disk_unlink(arg, name, SITE_OTHER_UNLINK);
+}
+
+static void real_end(struct real *r)
+{
+    struct disk_dir *dir;
+    REQUIRE_INT(disk_dir_open(r->disk, "db", &dir), 0);
+    CHECK_INT(disk_list(dir, remove_name, dir), 0);
+    disk_dir_close(dir);
+    CHECK_INT(disk_rmdir(r->disk, "db", SITE_OTHER_RMDIR), 0);
+    disk_posix_free(r->disk);
+    CHECK_INT(rmdir(r->path), 0);
+    sched_free(r->env.sched);
+}
+
+static void worker_threads_come_to_the_same_contents(void)
+{
+    struct sched *scheds[2] = {sched_inline_new(mem_libc()),
+                               sched_threads_new(mem_libc())};
+    int contents[2][KEYS];
+    for (int pass = 0; pass < 2; pass++) {
+        struct real r;
+        struct db *db;
+        struct history h = {{0}, {0}};
+        struct db_stats stats;
+        struct err_detail why;
+        real_begin(&r, scheds[pass]);
+        REQUIRE_INT(db_open(&r.env, "db", &r.options, &db, &why), ERR_OK);
+        CHECK_INT(load(db, &h, 1500), ERR_OK);
+        CHECK(agrees(db, &h, false));
+        db_stats_get(db, &stats);
+        CHECK(stats.flushes > 10);
+        CHECK_INT(db_close(db), ERR_OK);
+        CHECK_INT(db_check(&r.env, "db", &r.options, NULL, NULL), ERR_OK);
+        REQUIRE_INT(db_open(&r.env, "db", &r.options, &db, &why), ERR_OK);
+        CHECK(agrees(db, &h, false));
+        for (int k = 0; k < KEYS; k++)
+            contents[pass][k] = held(db, k);
+        CHECK_INT(db_close(db), ERR_OK);
+        real_end(&r);
+    }
+    CHECK(memcmp(contents[0], contents[1], sizeof contents[0]) == 0);
+}
+
+/* Readers hold what jobs on other threads replace. */
+static void an_iterator_and_worker_threads_do_not_meet(void)
+{
+    struct real r;
+    struct db *db;
+    struct history h = {{0}, {0}}, later;
+    struct err_detail why;
+    struct db_iter *it;
+    int n = 0, present = 0;
+    real_begin(&r, sched_threads_new(mem_libc()));
+    REQUIRE_INT(db_open(&r.env, "db", &r.options, &db, &why), ERR_OK);
+    CHECK_INT(load(db, &h, 500), ERR_OK);
+    for (int k = 0; k < KEYS; k++)
+        present += held(db, k) != 0;
+    REQUIRE_INT(db_iter_new(db, &it), ERR_OK);
+    db_iter_seek(it, slice_of(NULL, 0));
+    later = h;
+    for (; db_iter_valid(it); db_iter_next(it), n++)
+        CHECK_INT(load(db, &later, 100), ERR_OK);
+    CHECK_INT(db_iter_error(it, &why), ERR_OK);
+    CHECK_INT(n, present);
+    db_iter_free(it);
+    CHECK_INT(db_close(db), ERR_OK);
+    real_end(&r);
+}
+
+/* A store may be closed while jobs are under way. */
+static void closing_waits_for_the_jobs_in_flight(void)
+{
+    struct real r;
+    struct history h = {{0}, {0}};
+    enum err first = ERR_OK;
+    real_begin(&r, sched_threads_new(mem_libc()));
+    for (int i = 1; i <= 30; i++) {
+        struct db *db;
+        struct err_detail why;
+        REQUIRE_INT(db_open(&r.env, "db", &r.options, &db, &why), ERR_OK);
+        for (int j = 0; j < 20; j++)
+            operate(db, &h, i * 20 + j, &first);
+        CHECK_INT(db_close(db), ERR_OK);
+    }
+    struct db *db;
+    struct err_detail why;
+    REQUIRE_INT(db_open(&r.env, "db", &r.options, &db, &why), ERR_OK);
+    CHECK(agrees(db, &h, false));
+    CHECK_INT(first, ERR_OK);
+    CHECK_INT(db_close(db), ERR_OK);
+    real_end(&r);
+}
+
+CU_TestInfo engine_db_work_tests[] = {
+    {"a_call_that_fails_and_does_nothing_loses_nothing",
+     a_call_that_fails_and_does_nothing_loses_nothing},
+    {"a_call_that_fails_half_way_loses_nothing",
+     a_call_that_fails_half_way_loses_nothing},
+    {"a_call_that_fails_but_did_everything_loses_nothing",
+     a_call_that_fails_but_did_everything_loses_nothing},
+    {"a_killed_process_loses_nothing_without_syncs",
+     a_killed_process_loses_nothing_without_syncs},
+    {"every_allocation_may_fail_and_nothing_is_lost",
+     every_allocation_may_fail_and_nothing_is_lost},
+    {"files_that_nobody_names_are_deleted", files_that_nobody_names_are_deleted},
+    {"a_compaction_of_everything_leaves_one_level",
+     a_compaction_of_everything_leaves_one_level},
+    {"worker_threads_come_to_the_same_contents",
+     worker_threads_come_to_the_same_contents},
+    {"an_iterator_and_worker_threads_do_not_meet",
+     an_iterator_and_worker_threads_do_not_meet},
+    {"closing_waits_for_the_jobs_in_flight", closing_waits_for_the_jobs_in_flight},
+    CU_TEST_INFO_NULL,
+};
