@@ -269,9 +269,11 @@ static void count_finding(void *arg, enum err code, const char *line)
 static bool close_store(struct play *p)
 {
     iter_close(p);
-    bool ok = may_fail(p, db_close(p->db), "close");
+    notice_refusal(p);
     bool settled = !p->failing && !p->refused;
+    enum err e = db_close(p->db);
     p->db = NULL;
+    bool ok = may_fail(p, e, "close");
     if (ok && settled) {
         model_durable(p->model);
         if (db_check(&p->world->env, p->world->dir, &p->options, count_finding, p))

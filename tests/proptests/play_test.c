@@ -59,8 +59,75 @@ static void a_lying_disk_is_caught(void)
     CHECK(strstr(problem, "no state between") != NULL);
 }
 
+/* ---- schedules ---- */
+
+static size_t compile(const char *text, uint8_t tape[ROOM])
+{
+    const char *bad = text;
+    size_t size = tape_compile(text, tape, ROOM, &bad);
+    if (size == 0) printf("  does not compile at: %s\n", bad);
+    REQUIRE(size > 0);
+    return size;
+}
+
+/* A store whose jobs are interrupted all the time, a thousand times over. */
+static void a_schedule_of_a_store_replays_bit_for_bit(void)
+{
+    struct playstage stage = {.policy = SYNC_EVERYSEC};
+    static struct playstage_result first, again;
+    uint8_t tape[ROOM], choices[200];
+    size_t size = compile("put a0 200; put b0 200; put c0 200; step; put d0 200; step; "
+                          "del a0; floor b; clock 1000; flush; put a1 64; compact; scan",
+                          tape);
+    struct rng rng;
+    rng_init(&rng, 6);
+    for (size_t i = 0; i < sizeof choices; i++)
+        choices[i] = (uint8_t)rng_next(&rng);
+    playstage_follow(&stage, choices, sizeof choices, tape, size, &first);
+    CHECK_TEXT(first.problem, "");
+    int same = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        playstage_follow(&stage, choices, sizeof choices, tape, size, &again);
+        same += again.trace == first.trace && again.count == first.count;
+    }
+    printf("     1000 replays of %zu calls, %zu switch points: trace %016llx\n",
+           first.calls, first.count, (unsigned long long)first.trace);
+    CHECK_INT(same, 1000);
+    playstage_follow(&stage, NULL, 0, tape, size, &again);
+    CHECK(again.trace != first.trace);
+}
+
+/* Puts, a flush, a compaction and a reader in every order that two preemptions can make;
+ * at the end the power fails. */
+static void every_schedule_with_two_preemptions_ends_well(void)
+{
+    static const char *const stories[] = {
+        "put a0 200; put b0 200; step; iterate; put a0 64; get b0; iterate; cut 0; scan",
+        "put a0 200; flush; put a0 200; step; put a1 200; get a0; step; cut 1; scan",
+        "put a0 200; flush; put b0 200; flush; iterate; step; del a0; iterate; cut 2; "
+        "scan",
+    };
+    for (size_t i = 0; i < sizeof stories / sizeof *stories; i++) {
+        struct playstage stage = {.policy = SYNC_ALWAYS};
+        static struct playstage_result last;
+        struct playstage_census census;
+        uint8_t tape[ROOM];
+        size_t size = compile(stories[i], tape);
+        playstage_schedules(&stage, tape, size, 2, 20000, &census, &last);
+        printf("     %u schedules, %u orders of calls%s: %s\n", census.schedules,
+               census.distinct, census.complete ? "" : " (not all)", stories[i]);
+        CHECK_TEXT(last.problem, "");
+        CHECK(census.complete && census.distinct > 20);
+    }
+}
+
 CU_TestInfo proptests_play_tests[] = {
     {"small_stories_end_well", small_stories_end_well},
     {"a_lying_disk_is_caught", a_lying_disk_is_caught},
+    {"a_schedule_of_a_store_replays_bit_for_bit",
+     a_schedule_of_a_store_replays_bit_for_bit},
+    {"every_schedule_with_two_preemptions_ends_well",
+     every_schedule_with_two_preemptions_ends_well},
     CU_TEST_INFO_NULL,
 };

@@ -2,15 +2,16 @@
 #include "tests/support/playstage.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proptests/shrink.h"
 #include "proptests/token.h"
+#include "tests/support/check.h"
 #include "tests/support/simworld.h"
 
 #define SCHEDULE_BYTES 512
-#define DEFAULT_ODDS                                                                     \
-    4 /* of so many choices of a random schedule one is not the default */
+#define DEFAULT_ODDS   4 /* one choice in so many is not the default */
 
 static void options_of(const struct playstage *stage, struct options *o)
 {
@@ -25,12 +26,31 @@ static void options_of(const struct playstage *stage, struct options *o)
     o->sync = stage->policy;
 }
 
+/* Plays and finishes the tape in a world that is there. */
+static void play_in(struct simworld *w, const struct playstage *stage,
+                    const uint8_t *tape, size_t size, char problem[PLAYSTAGE_PROBLEM])
+{
+    struct options o;
+    options_of(stage, &o);
+    struct play_world pw = {
+        .env = w->env, .sim = w->sim, .clock = &w->clock, .dir = SIMWORLD_STORE};
+    struct play p;
+    play_init(&p, &pw, &o);
+    play_tape(&p, tape, size);
+    play_finish(&p);
+    snprintf(problem, PLAYSTAGE_PROBLEM, "%s", p.problem);
+    play_deinit(&p);
+    bool leak = w->mem.blocks != 0;
+    if (leak && !*problem)
+        snprintf(problem, PLAYSTAGE_PROBLEM, "%ld blocks leak", w->mem.blocks);
+    w->mem.blocks = 0; /* told already */
+}
+
 bool playstage_run(const struct playstage *stage, const uint8_t *tape, size_t size,
                    char problem[PLAYSTAGE_PROBLEM])
 {
     struct simworld_options wo;
     struct simworld w;
-    struct options o;
     uint8_t choices[SCHEDULE_BYTES];
     simworld_options_init(&wo);
     wo.coroutines = stage->coroutines;
@@ -43,21 +63,66 @@ bool playstage_run(const struct playstage *stage, const uint8_t *tape, size_t si
             choices[i] = rng_below(&rng, DEFAULT_ODDS) ? 0 : (uint8_t)rng_next(&rng);
         sched_coroutine_follow(w.sched, choices, sizeof choices);
     }
-    options_of(stage, &o);
-    struct play_world pw = {
-        .env = w.env, .sim = w.sim, .clock = &w.clock, .dir = SIMWORLD_STORE};
-    struct play p;
-    play_init(&p, &pw, &o);
-    play_tape(&p, tape, size);
-    play_finish(&p);
-    snprintf(problem, PLAYSTAGE_PROBLEM, "%s", p.problem);
-    play_deinit(&p);
-    bool leak = w.mem.blocks != 0;
-    if (leak && !*problem)
-        snprintf(problem, PLAYSTAGE_PROBLEM, "%ld blocks leak", w.mem.blocks);
-    w.mem.blocks = 0; /* told already */
+    play_in(&w, stage, tape, size, problem);
     simworld_deinit(&w);
     return !*problem;
+}
+
+void playstage_follow(const struct playstage *stage, const uint8_t *choices, size_t count,
+                      const uint8_t *tape, size_t size, struct playstage_result *out)
+{
+    struct simworld_options wo;
+    struct simworld w;
+    simworld_options_init(&wo);
+    wo.coroutines = wo.trace = true;
+    wo.disk.chunk_bytes = stage->usual ? 4096 : 64;
+    simworld_init(&w, &wo);
+    sched_coroutine_follow(w.sched, choices, count);
+    play_in(&w, stage, tape, size, out->problem);
+    const struct switch_point *points = sched_coroutine_points(w.sched, &out->count);
+    size_t n = out->count < PLAYSTAGE_POINTS ? out->count : PLAYSTAGE_POINTS;
+    if (n) memcpy(out->points, points, n * sizeof *points);
+    out->trace = disk_trace_hash(w.trace);
+    out->calls = disk_trace_count(w.trace);
+    simworld_deinit(&w);
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static unsigned count_distinct(uint64_t *hashes, unsigned n)
+{
+    unsigned distinct = 0;
+    qsort(hashes, n, sizeof *hashes, compare_hashes);
+    for (unsigned i = 0; i < n; i++)
+        distinct += i == 0 || hashes[i] != hashes[i - 1];
+    return distinct;
+}
+
+bool playstage_schedules(const struct playstage *stage, const uint8_t *tape, size_t size,
+                         unsigned preemptions, unsigned limit,
+                         struct playstage_census *census, struct playstage_result *last)
+{
+    uint8_t choices[PLAYSTAGE_POINTS];
+    size_t length = 0;
+    bool more = true;
+    uint64_t *hashes = malloc(limit * sizeof *hashes);
+    REQUIRE(hashes != NULL);
+    *census = (struct playstage_census){0};
+    while (more && census->schedules < limit) {
+        playstage_follow(stage, choices, length, tape, size, last);
+        hashes[census->schedules++] = last->trace;
+        if (*last->problem) break;
+        REQUIRE(last->count <= PLAYSTAGE_POINTS);
+        more = schedule_next(last->points, last->count, preemptions, choices, &length);
+    }
+    census->complete = !more;
+    census->distinct = count_distinct(hashes, census->schedules);
+    free(hashes);
+    return !*last->problem;
 }
 
 static bool still_fails(void *arg, const uint8_t *tape, size_t size)
