@@ -200,10 +200,13 @@ struct disk_sim_op {
     enum site site;         /* of the call that made it */
     const char *dir, *name; /* an entry's, or one name of the file ("" when unnamed) */
     uint32_t inode;         /* of the file; of an entry: what it names then, 0: nothing */
+    uint32_t dir_inode;     /* entry: of the directory; DISK_SIM_ROOT for the root */
     uint64_t offset;        /* chunk: of its first byte; size: the size */
     uint32_t lo, hi;        /* chunk: the bytes [lo, hi) of it that were written */
     uint32_t needs;         /* survives only if micro-op `needs` of the coupled register
                               * (R8, R10) or a later one does; 0: alone */
+    const uint8_t *bytes;   /* chunk: its content after the call, chunk_bytes of it */
+    bool directory;         /* entry: what it names is a directory */
     bool zero;              /* chunk: the zeros of a shrink (R8) */
     bool limbo;             /* a failed fsync has lost it (R13) */
 };
@@ -212,6 +215,22 @@ typedef int disk_sim_op_fn(void *arg, const struct disk_sim_op *op);
 int disk_sim_pending(struct disk *disk, disk_sim_op_fn *fn, void *arg);
 /* One line for humans: "#12 wal/write: chunk 3 of db/000004.log [0,57)". */
 int disk_sim_op_text(const struct disk_sim_op *op, char *buf, size_t n);
+
+#define DISK_SIM_ROOT 1u /* inode of the root directory */
+
+/* What is durable behind the pending versions. Calls fn for each durable name. */
+typedef int disk_sim_name_fn(void *arg, uint32_t dir_inode, const char *name,
+                             uint32_t inode, bool directory);
+int disk_sim_durable_names(struct disk *disk, disk_sim_name_fn *fn, void *arg);
+/* The durable size of a file. */
+uint64_t disk_sim_durable_size(struct disk *disk, uint32_t inode);
+/* The durable bytes at an offset, zeros where there are none. */
+void disk_sim_durable_bytes(struct disk *disk, uint32_t inode, uint64_t offset,
+                            uint8_t *buf, size_t n);
+/* The inode that a name shows now: two names with one inode are links. 0: absent. */
+uint32_t disk_sim_inode(struct disk *disk, const char *dir, const char *name);
+/* The micro-op up to which profile J (entry changes) or O (all) counts as durable. */
+uint32_t disk_sim_floor(const struct disk *disk, enum disk_profile profile);
 
 /* 128-bit hash of what a reader sees: names, sizes, contents, which names are links to
  * one file. Equal states have equal hashes whatever calls led to them. */

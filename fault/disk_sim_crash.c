@@ -118,6 +118,9 @@ static void list_reg(struct listing *l, uint32_t reg, const char *dir, const cha
                 r->kind == REG_CHUNK ? (uint64_t)r->index << s->chunk_shift : v->value,
             .lo = v->lo,
             .hi = v->hi,
+            .dir_inode = r->kind == REG_ENTRY ? sim_cell(s, r->owner)->dir : 0,
+            .bytes = r->kind == REG_CHUNK ? sim_bytes(s, v->value) : NULL,
+            .directory = r->kind == REG_ENTRY && sim_inode(s, v->value)->directory,
             .needs = v->needs_seq,
             .zero = v->flags & VERSION_ZERO,
             .limbo = v->flags & VERSION_LIMBO,
@@ -184,6 +187,87 @@ int disk_sim_pending(struct disk *disk, disk_sim_op_fn *fn, void *arg)
     mem_free(l.s->mem, l.op);
     mem_free(l.s->mem, seen);
     return e;
+}
+
+/* ---- what is durable ---- */
+
+struct names {
+    struct sim *s;
+    disk_sim_name_fn *fn;
+    void *arg;
+    uint8_t *seen; /* directories, by inode */
+};
+
+static int durable_names(struct names *n, uint32_t dir);
+
+/* A directory that some version of an entry names. */
+static int durable_below(struct names *n, uint32_t inode)
+{
+    return inode && sim_inode(n->s, inode)->directory ? durable_names(n, inode) : 0;
+}
+
+static int durable_names(struct names *n, uint32_t dir)
+{
+    struct sim *s = n->s;
+    int e = 0;
+    if (n->seen[dir]) return 0;
+    n->seen[dir] = 1;
+    for (uint32_t c = sim_inode(s, dir)->cells; !e && c; c = sim_cell(s, c)->next) {
+        const struct sim_cell *cell = sim_cell(s, c);
+        uint32_t inode = cell->reg ? sim_reg(s, cell->reg)->base : cell->inode;
+        if (inode)
+            e = n->fn(n->arg, dir, cell->name, inode, sim_inode(s, inode)->directory);
+        if (!e) e = durable_below(n, inode);
+        uint32_t v = cell->reg ? sim_reg(s, cell->reg)->first : 0;
+        for (; !e && v; v = sim_version(s, v)->next)
+            e = durable_below(n, sim_version(s, v)->value);
+    }
+    return e;
+}
+
+int disk_sim_durable_names(struct disk *disk, disk_sim_name_fn *fn, void *arg)
+{
+    struct sim *s = sim_of(disk);
+    struct names n = {s, fn, arg, mem_zalloc(s->mem, s->now.used[POOL_INODE])};
+    assert(n.seen);
+    int e = durable_names(&n, SIM_ROOT);
+    mem_free(s->mem, n.seen);
+    return e;
+}
+
+uint64_t disk_sim_durable_size(struct disk *disk, uint32_t inode)
+{
+    const struct sim *s = sim_of(disk);
+    const struct sim_inode *in = sim_inode(s, inode);
+    return in->size_reg ? sim_reg(s, in->size_reg)->base : in->size;
+}
+
+void disk_sim_durable_bytes(struct disk *disk, uint32_t inode, uint64_t offset,
+                            uint8_t *buf, size_t n)
+{
+    const struct sim *s = sim_of(disk);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = (uint32_t)(offset + i);
+        const struct sim_slot *slot =
+            sim_slot(s, sim_inode(s, inode), at >> s->chunk_shift);
+        uint32_t content = SIM_HOLE;
+        if (slot) content = slot->reg ? sim_reg(s, slot->reg)->base : slot->content;
+        buf[i] = sim_bytes(s, content)[at & (s->config.chunk_bytes - 1)];
+    }
+}
+
+uint32_t disk_sim_inode(struct disk *disk, const char *dir, const char *name)
+{
+    const struct sim *s = sim_of(disk);
+    uint32_t d = strcmp(dir, ".") ? sim_lookup(s, SIM_ROOT, dir) : SIM_ROOT;
+    return d ? sim_lookup(s, d, name) : 0;
+}
+
+uint32_t disk_sim_floor(const struct disk *disk, enum disk_profile profile)
+{
+    const struct sim *s = (const struct sim *)disk;
+    if (profile == DISK_J) return s->now.journal_floor;
+    return profile == DISK_O ? s->now.order_floor : 0;
 }
 
 int disk_sim_op_text(const struct disk_sim_op *op, char *buf, size_t n)

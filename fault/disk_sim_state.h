@@ -30,7 +30,7 @@
 
 #define SIM_HOLE 0u /* content of a chunk that was never written: zeros, takes no room */
 #define SIM_ZERO 1u /* zeros that take room */
-#define SIM_ROOT 1u /* inode of the root directory */
+#define SIM_ROOT DISK_SIM_ROOT
 
 enum sim_pool_id {
     POOL_CONTENT, /* chunk_bytes each */

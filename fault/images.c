@@ -209,7 +209,8 @@ static void add_bare_chunks(struct images *im, struct image_file *f)
     for (uint32_t i = least >> s->chunk_shift; i < sim_chunks(s, most); i++) {
         const struct sim_slot *slot = sim_slot(s, in, i);
         if (slot && slot->reg) continue;
-        bool grown = im->profile == DISK_V && (i + 1) << s->chunk_shift > durable;
+        bool grown = im->profile == DISK_V && most > durable &&
+                     (i + 1) << s->chunk_shift > durable;
         if (!grown && (!slot || !slot->content)) continue;
         struct image_reg *r = add_reg(im, REG_CHUNK, f->inode, i);
         struct option base = {.value = slot ? slot->content : SIM_HOLE};
