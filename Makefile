@@ -321,3 +321,62 @@ BENCH_ENGINE_SRC := $(addprefix tests/bench/,bench_engine.c bench_riptide.c benc
 build/release/bench-engine: $(patsubst %.c,build/release/%.o,$(BENCH_ENGINE_SRC)) \
                             build/release/libengine.a build/release/libfault.a
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lleveldb -lrocksdb -llmdb $(LDLIBS_ALL)
+
+# ---- fuzzing ----
+#
+# fuzz/README.md explains the targets. Each is built three ways from the same file: for
+# AFL++ (build/fuzz/TARGET), and for replaying files in any variant.
+
+FUZZ_TARGETS := resp wal
+FUZZ_SRC_resp := fuzz/fuzz_resp.c server/resp_parse.c server/number.c fault/rng.c
+FUZZ_SRC_wal  := fuzz/fuzz_wal.c fuzz/bytes_disk.c engine/wal_read.c engine/wal_write.c \
+                 engine/batch.c engine/coding.c engine/crc32c.c engine/err.c \
+                 engine/filename.c fault/shim.c fault/sites.c fault/mem.c
+FUZZ_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -g -O2 -fno-omit-frame-pointer
+TEST_STEPS += fuzz-regress
+CI_STEPS   += fuzz-smoke
+
+build/fuzz/mutate_wal.so: fuzz/mutate_wal.c engine/wal_write.c engine/coding.c \
+                          engine/crc32c.c engine/filename.c engine/err.c fault/rng.c \
+                          fault/shim.c fault/sites.c fault/mem.c
+	@mkdir -p $(@D)
+	$(CC) $(FUZZ_CFLAGS) -fPIC -shared -o $@ $^
+build/fuzz/resp: $(FUZZ_SRC_resp)
+build/fuzz/wal: $(FUZZ_SRC_wal) build/fuzz/mutate_wal.so
+$(addprefix build/fuzz/,$(FUZZ_TARGETS)): build/fuzz/%: fuzz/target.h $(wildcard engine/*.h fault/*.h server/*.h fuzz/*.h)
+	@mkdir -p $(@D)
+	AFL_USE_ASAN=1 AFL_USE_UBSAN=1 AFL_QUIET=1 afl-clang-fast $(FUZZ_CFLAGS) \
+	  -fsanitize=fuzzer -o $@ $(FUZZ_SRC_$*)
+
+$(addprefix $(BUILD)/fuzz/replay_,$(FUZZ_TARGETS)): $(BUILD)/fuzz/replay_%: \
+    $(BUILD)/fuzz/replay.o $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/bytes_disk.o \
+    $(BUILD)/libserver.a $(BUILD)/libengine.a $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+TARGET ?= resp
+FOR    ?= 60
+fuzz: ## fuzz one TARGET (resp, wal) FOR so many seconds with AFL++
+	@fuzz/install.sh
+	@$(MAKE) $(SUB) build/fuzz/$(TARGET)
+	@fuzz/run.sh $(TARGET) for $(FOR)
+
+fuzz-smoke: ## a fixed number of executions of every fuzz target
+	@fuzz/install.sh
+	@$(MAKE) $(SUB) $(addprefix build/fuzz/,$(FUZZ_TARGETS))
+	@fuzz/smoke.sh $(FUZZ_TARGETS)
+
+fuzz-regress: ## play all seeds and all inputs that were ever found
+	@$(MAKE) $(SUB) VARIANT=asan WERROR=-Werror \
+	  $(addprefix build/asan/fuzz/replay_,$(FUZZ_TARGETS))
+	@fuzz/replay.sh build/asan $(FUZZ_TARGETS)
+
+fuzz-replay: ## play one FILE through a TARGET, with sanitizers that explain
+	@$(MAKE) $(SUB) VARIANT=asan build/asan/fuzz/replay_$(TARGET)
+	build/asan/fuzz/replay_$(TARGET) $(FILE)
+
+fuzz-proof: ## plant bugs in parser and reader: the fuzzer must find each in 60 s
+	@fuzz/install.sh
+	@fuzz/proof.sh
+
+.PHONY: fuzz fuzz-smoke fuzz-regress fuzz-replay fuzz-proof

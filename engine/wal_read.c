@@ -45,6 +45,11 @@ static enum err fill(struct wal_reader *r, uint64_t offset, size_t need,
     assert(offset >= r->buffer_offset && offset <= r->size);
     uint64_t end = r->buffer_offset + r->buffered;
     uint64_t left = r->size - offset;
+    if (left == 0) {
+        *bytes = (const uint8_t *)""; /* perhaps no buffer was ever needed */
+        *got = 0;
+        return ERR_OK;
+    }
     if (need > left) need = (size_t)left;
     if (offset + need > end) {
         size_t keep = offset < end ? (size_t)(end - offset) : 0;

@@ -1,0 +1,115 @@
+/* fuzz_wal.c - a damaged log gives its records up to the damage, and never a lie.
+ *
+ * Input: one byte that chooses how the reader reads and where the file is cut, then the
+ * bytes of a log file. Claims: every record that comes back is byte for byte what a
+ * writer would have written at its place; records continue one another; the size of the
+ * reader's steps and short reads change nothing; cutting the file leaves a prefix; a
+ * witness of rot is a record that knows better than the break. */
+#include "fuzz/target.h"
+
+#include <string.h>
+
+#include "engine/batch.h"
+#include "engine/wal.h"
+#include "fuzz/bytes_disk.h"
+
+#define LOG         7
+#define RECORDS_MAX 512
+
+struct found {
+    uint64_t offset;
+    uint32_t checksum;
+};
+
+struct outcome {
+    struct found records[RECORDS_MAX];
+    size_t count;
+    uint64_t end;
+    struct wal_tail tail;
+};
+
+/* The header that a writer makes for this record is the one that stands there. */
+static void claim_frame(const struct wal_record *record, const uint8_t *at,
+                        struct wal_chain before)
+{
+    uint8_t *frame = malloc(record->bytes);
+    memcpy(frame + WAL_HEADER_BYTES, record->payload.data, record->payload.size);
+    wal_frame(frame, record->payload.size, LOG, before, record->first_seq,
+              record->watermark);
+    CLAIM(memcmp(frame, at, record->bytes) == 0);
+    free(frame);
+}
+
+/* Hostile batches end in an error and never beyond their bytes. */
+static void read_batch(slice in)
+{
+    struct batch_entry entry;
+    while (in.size > 0) {
+        size_t before = in.size;
+        if (batch_next(&in, &entry) != ERR_OK) break;
+        CLAIM(in.size < before);
+        CLAIM(entry.key.size + entry.value.size <= before - in.size);
+    }
+}
+
+static void read_log(struct outcome *out, const uint8_t *data, size_t size, size_t step,
+                     size_t short_reads)
+{
+    struct bytes_disk disk;
+    struct wal_reader reader;
+    struct wal_record record;
+    struct wal_chain chain = {0, 0};
+    enum err e;
+    bytes_disk_init(&disk, KIND_WAL, data, size);
+    disk.short_reads = short_reads;
+    wal_reader_init(&reader, mem_libc(), &disk.file, LOG, size, chain, step);
+    out->count = 0;
+    out->end = 0;
+    while ((e = wal_reader_next(&reader, &record, NULL)) == ERR_OK) {
+        CLAIM(out->end + record.bytes == reader.offset && reader.offset <= size);
+        CLAIM(record.previous == chain.checksum && record.number == chain.number);
+        claim_frame(&record, data + out->end, chain);
+        read_batch(record.payload);
+        chain = (struct wal_chain){record.checksum, record.number + 1};
+        if (out->count < RECORDS_MAX)
+            out->records[out->count++] = (struct found){out->end, record.checksum};
+        out->end = reader.offset;
+    }
+    CLAIM(e == ERR_NOT_FOUND);
+    struct wal_position broken = {LOG, out->end};
+    CLAIM(wal_reader_tail(&reader, broken, chain.number, &out->tail, NULL) == ERR_OK);
+    CLAIM(out->tail.end >= out->end && out->tail.end <= size);
+    if (out->tail.rot) {
+        CLAIM(out->tail.records && out->tail.witness >= out->end);
+        CLAIM(wal_parse(data + out->tail.witness, size - out->tail.witness, LOG,
+                        &record) == WAL_PARSE_OK);
+        CLAIM(wal_position_compare(record.watermark, broken) > 0);
+    }
+    wal_reader_deinit(&reader);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct outcome whole, small, cut;
+    if (size < 1 || size > 1 << 14) return 0;
+    uint8_t choice = data[0];
+    size_t n = size - 1;
+    uint8_t *exact = malloc(n ? n : 1);
+    memcpy(exact, data + 1, n);
+    read_log(&whole, exact, n, 4096, 0);
+    read_log(&small, exact, n, 1 + choice % 61, choice % 7);
+    CLAIM(whole.count == small.count && whole.end == small.end);
+    CLAIM(memcmp(whole.records, small.records, whole.count * sizeof whole.records[0]) == 0);
+    CLAIM(whole.tail.end == small.tail.end && whole.tail.records == small.tail.records);
+    CLAIM(whole.tail.rot == small.tail.rot);
+    free(exact);
+
+    size_t left = n * choice / 255;
+    exact = malloc(left ? left : 1);
+    memcpy(exact, data + 1, left);
+    read_log(&cut, exact, left, 64, 0);
+    CLAIM(cut.count <= whole.count && cut.end <= whole.end);
+    CLAIM(memcmp(whole.records, cut.records, cut.count * sizeof cut.records[0]) == 0);
+    free(exact);
+    return 0;
+}
