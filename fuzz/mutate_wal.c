@@ -62,8 +62,8 @@ static void take_records(struct mutator *m, const uint8_t *p, size_t n)
         *d = (struct draft){.length = length, .linked = true};
         memcpy(d->payload, p + WAL_HEADER_BYTES, length);
         d->first_seq = fixed64_get(p + 16);
-        d->watermark = (struct wal_position){back <= LOG ? LOG - back : LOG,
-                                             fixed32_get(p + 24)};
+        d->watermark =
+            (struct wal_position){back <= LOG ? LOG - back : LOG, fixed32_get(p + 24)};
         m->count++;
         p += WAL_HEADER_BYTES + length;
         n -= WAL_HEADER_BYTES + length;
@@ -72,7 +72,8 @@ static void take_records(struct mutator *m, const uint8_t *p, size_t n)
 
 static uint64_t some_number(struct mutator *m, uint64_t near)
 {
-    static const uint64_t edges[] = {0, 1, 31, 32, 255, 4096, UINT32_MAX, UINT64_MAX >> 8};
+    static const uint64_t edges[] = {0,   1,    31,         32,
+                                     255, 4096, UINT32_MAX, UINT64_MAX >> 8};
     switch (rng_below(&m->rng, 3)) {
     case 0: return edges[rng_below(&m->rng, sizeof edges / sizeof *edges)];
     case 1: return near + rng_below(&m->rng, 80) - 40;
@@ -93,7 +94,8 @@ static void change_payload(struct mutator *m, struct draft *d)
 
 static void change(struct mutator *m)
 {
-    if (m->count == 0) m->drafts[m->count++] = (struct draft){.linked = true, .first_seq = 1};
+    if (m->count == 0)
+        m->drafts[m->count++] = (struct draft){.linked = true, .first_seq = 1};
     struct draft *d = &m->drafts[rng_below(&m->rng, m->count)];
     struct draft *other = &m->drafts[rng_below(&m->rng, m->count)], swap = *d;
     switch (rng_below(&m->rng, 8)) {
@@ -125,8 +127,8 @@ static size_t write_records(struct mutator *m, size_t max_size)
         if (n + WAL_HEADER_BYTES + d->length > max_size) break;
         memcpy(m->out + n + WAL_HEADER_BYTES, d->payload, d->length);
         if (!d->linked) chain = d->chain;
-        uint32_t checksum = wal_frame(m->out + n, d->length, LOG, chain, d->first_seq,
-                                      d->watermark);
+        uint32_t checksum =
+            wal_frame(m->out + n, d->length, LOG, chain, d->first_seq, d->watermark);
         chain = (struct wal_chain){checksum, chain.number + 1};
         n += WAL_HEADER_BYTES + d->length;
     }
@@ -146,7 +148,8 @@ size_t afl_custom_fuzz(struct mutator *m, uint8_t *buf, size_t size, uint8_t **o
     }
     if (size < 1) return 0;
     take_records(m, buf + 1, size - 1);
-    for (uint64_t i = 1 + rng_below(&m->rng, 4); i > 0; i--) change(m);
+    for (uint64_t i = 1 + rng_below(&m->rng, 4); i > 0; i--)
+        change(m);
     m->out[0] = (uint8_t)rng_next(&m->rng);
     size_t n = write_records(m, max_size);
     /* Sometimes the last one is torn, or zeros or old bytes follow. */

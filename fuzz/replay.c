@@ -25,6 +25,7 @@ static void play(const char *path)
 
 int main(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) play(argv[i]);
+    for (int i = 1; i < argc; i++)
+        play(argv[i]);
     return 0;
 }

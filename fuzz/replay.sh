@@ -13,7 +13,7 @@ for target in "$@"; do
         inputs=$((inputs + 1))
         timeout 20 "$build/fuzz/replay_$target" "$input" >/dev/null ||
             { failed=$((failed + 1)); echo "FAIL $target $input"; }
-    done < <(find "fuzz/corpus/$target" "fuzz/regress/$target" -type f ! -name README.md |
+    done < <(find "fuzz/corpus/$target" "fuzz/regress/$target" -type f ! -name '.*' |
         sort)
 done
 echo "fuzz-regress: $inputs inputs, $# targets, $failed failed"

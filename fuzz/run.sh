@@ -28,7 +28,7 @@ if [ "$mode" = for ]; then
 else
     limit=(-E "$amount" -s 42) most=$((120 + amount / 1000))
 fi
-timeout $most afl-fuzz "${limit[@]}" "${dict[@]}" -t 2000 -m none -i "$seeds" -o "$out" \
+timeout $most afl-fuzz "${limit[@]}" "${dict[@]}" -t 2000 -m none -G "${MAX_BYTES:-1024}" -i "$seeds" -o "$out" \
     -- "$build/$target" >"$out/log" 2>&1 &
 pid=$!
 

@@ -18,7 +18,7 @@ static struct wal_position watermark;
 static void begin(void)
 {
     memset(bytes, 0, sizeof bytes);
-    bytes[0] = 200;
+    bytes[0] = 100;
     used = 1;
     chain = (struct wal_chain){0, 0};
     watermark = (struct wal_position){LOG, 0};
