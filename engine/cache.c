@@ -1,46 +1,38 @@
-/* cache.c - two queues of blocks behind one hash table.
+/* cache.c - one queue of blocks behind a hash table, and a doorkeeper.
  *
- *   new block -> [ probation: a quarter ] -> out, unless it was used there
- *                        | used
- *                        v
- *                [ main: three quarters ] -> used since? round again : out
+ *   miss -> room left, or asked for before? -> [ queue ] -> used since? round again : out
+ *                  | no
+ *                  v
+ *            a fingerprint is left, the block is read elsewhere
  *
- * A block that was read once falls out of the small queue before it can push anything out
- * of the large one: a scan costs a quarter of the cache at most. A hit only sets a mark;
- * nothing is moved or locked (LevelDB moves a list entry on every hit). Blocks in use are
- * pinned and skipped.
- *
- * What falls out of probation leaves its fingerprint in its bucket. If it comes back while
- * that is there, it was not a scan: it goes to the main queue at once, so that a new working
- * set wider than probation takes the old one's place. (Yang et al.: "FIFO queues are all
- * you need for cache eviction", SOSP 2023, whose S3-FIFO this follows.)
+ * A full cache takes a block only at its second request: what is read once, in a scan or
+ * at random in much more data than fits, costs neither an allocation nor an eviction and
+ * pushes nothing out. The fingerprint of the first request lies in the block's bucket until
+ * another one needs the place. A hit only sets a mark; nothing is moved (LevelDB moves a
+ * list entry on every hit). Blocks in use are pinned and skipped. The doorkeeper is that
+ * of TinyLFU (Einziger, Friedman, Manes, 2017), the queue a CLOCK.
  */
 #include "engine/cache.h"
 
 #include <assert.h>
 #include <stdbool.h>
 
-#define BUCKETS_MIN 16
+#define BUCKETS_MIN      16
+#define BORROW_BYTES_MIN 8192
 
 struct cache_entry {
     struct cache_entry *chain;         /* next in the bucket */
     struct cache_entry *older, *newer; /* in the queue */
     uint64_t table, offset;
-    uint8_t *block;
     size_t size;
     unsigned pins;
-    bool used;    /* since it came to the front of its queue */
-    bool is_main; /* in the main queue */
+    bool used; /* since it was last looked at for eviction */
+    uint8_t block[];
 };
 
 struct bucket {
     struct cache_entry *chain;
-    uint64_t ghost; /* fingerprint of an entry that fell out of probation, or 0 */
-};
-
-struct queue {
-    struct cache_entry *oldest, *newest;
-    size_t bytes;
+    uint64_t ghost; /* fingerprint of a block that was turned away, or 0 */
 };
 
 struct cache {
@@ -48,52 +40,41 @@ struct cache {
     size_t capacity;
     struct bucket *buckets;
     size_t bucket_count; /* a power of two; 0 before the first insert */
-    size_t count;
-    struct queue probation, main;
+    size_t count, bytes;
+    struct cache_entry *oldest, *newest;
+    uint8_t *spare, *lent; /* the buffer for borrowers: here or out */
+    size_t spare_bytes;    /* its size, wherever it is */
     uint64_t hits, misses, evictions;
 };
 
 static size_t cost(const struct cache_entry *e)
 {
-    return e->size + sizeof *e;
+    return sizeof *e + e->size;
 }
 
-static size_t used_bytes(const struct cache *c)
-{
-    return c->probation.bytes + c->main.bytes;
-}
+/* ---- queue ---- */
 
-/* ---- queues ---- */
-
-static struct queue *queue_of(struct cache *c, const struct cache_entry *e)
+static void queue_push(struct cache *c, struct cache_entry *e)
 {
-    return e->is_main ? &c->main : &c->probation;
-}
-
-static void queue_push(struct queue *q, struct cache_entry *e)
-{
-    e->older = q->newest;
+    e->older = c->newest;
     e->newer = NULL;
-    if (q->newest)
-        q->newest->newer = e;
+    if (c->newest)
+        c->newest->newer = e;
     else
-        q->oldest = e;
-    q->newest = e;
-    q->bytes += cost(e);
+        c->oldest = e;
+    c->newest = e;
 }
 
-static void queue_remove(struct queue *q, struct cache_entry *e)
+static void queue_remove(struct cache *c, struct cache_entry *e)
 {
     if (e->older)
         e->older->newer = e->newer;
     else
-        q->oldest = e->newer;
+        c->oldest = e->newer;
     if (e->newer)
         e->newer->older = e->older;
     else
-        q->newest = e->older;
-    assert(q->bytes >= cost(e));
-    q->bytes -= cost(e);
+        c->newest = e->older;
 }
 
 /* ---- hash table ---- */
@@ -143,41 +124,40 @@ static void drop(struct cache *c, struct cache_entry *e)
     while (*link != e)
         link = &(*link)->chain;
     *link = e->chain;
-    queue_remove(queue_of(c, e), e);
+    queue_remove(c, e);
+    assert(c->count > 0 && c->bytes >= cost(e));
     c->count--;
-    mem_free(c->mem, e->block);
+    c->bytes -= cost(e);
     mem_free(c->mem, e);
 }
 
-/* ---- eviction ---- */
+/* ---- admission and eviction ---- */
 
-/* Looks at the oldest entry of one queue: out with it, or to a queue's other end. */
-static void evict_step(struct cache *c)
+/* The second request for a block since its fingerprint was left is answered with true. */
+static bool asked_before(struct cache *c, uint64_t table, uint64_t offset)
 {
-    bool from_main =
-        c->main.oldest && (!c->probation.oldest || c->probation.bytes <= c->capacity / 4);
-    struct queue *q = from_main ? &c->main : &c->probation;
-    struct cache_entry *e = q->oldest;
-    if (!e->used && e->pins == 0) {
-        if (!e->is_main) bucket_of(c, e)->ghost = fingerprint(e->table, e->offset);
-        drop(c, e);
-        c->evictions++;
-        return;
-    }
-    queue_remove(q, e);
-    e->is_main |= e->used;
-    e->used = false;
-    queue_push(queue_of(c, e), e);
+    uint64_t print = fingerprint(table, offset);
+    struct bucket *b = bucket_at(c->buckets, c->bucket_count, print);
+    bool before = b->ghost == print;
+    b->ghost = before ? 0 : print;
+    return before;
 }
 
 /* True when `bytes` more fit; false when what is pinned leaves no room. */
 static bool make_room(struct cache *c, size_t bytes)
 {
-    if (bytes > c->capacity) return false;
-    /* in three rounds every entry that nobody holds has lost its mark and gone */
-    for (size_t steps = 3 * c->count; used_bytes(c) > c->capacity - bytes; steps--) {
+    /* in two rounds every entry that nobody holds has lost its mark and gone */
+    for (size_t steps = 2 * c->count; c->bytes + bytes > c->capacity; steps--) {
         if (steps == 0) return false;
-        evict_step(c);
+        struct cache_entry *e = c->oldest;
+        if (!e->used && e->pins == 0) {
+            drop(c, e);
+            c->evictions++;
+            continue;
+        }
+        e->used = false;
+        queue_remove(c, e);
+        queue_push(c, e);
     }
     return true;
 }
@@ -195,12 +175,12 @@ struct cache *cache_new(struct mem *mem, size_t capacity_bytes)
 void cache_free(struct cache *c)
 {
     if (!c) return;
-    while (c->probation.oldest)
-        drop(c, c->probation.oldest);
-    while (c->main.oldest)
-        drop(c, c->main.oldest);
-    assert(c->count == 0 && used_bytes(c) == 0);
+    assert(!c->lent);
+    while (c->oldest)
+        drop(c, c->oldest);
+    assert(c->count == 0 && c->bytes == 0);
     mem_free(c->mem, c->buckets);
+    mem_free(c->mem, c->spare);
     mem_free(c->mem, c);
 }
 
@@ -221,21 +201,35 @@ struct cache_entry *cache_find(struct cache *c, uint64_t table, uint64_t offset)
     return e;
 }
 
-struct cache_entry *cache_insert(struct cache *c, uint64_t table, uint64_t offset,
-                                 uint8_t *block, size_t size)
+struct cache_entry *cache_reserve(struct cache *c, uint64_t table, uint64_t offset,
+                                  size_t size, uint8_t **bytes)
 {
-    if (!make_room(c, size + sizeof(struct cache_entry))) return NULL;
-    if (c->count >= c->bucket_count && !table_grow(c)) return NULL;
-    struct cache_entry *e = mem_alloc(c->mem, sizeof *e);
+    size_t needed = sizeof(struct cache_entry) + size;
+    if (needed > c->capacity) return NULL;
+    if (2 * c->count >= c->bucket_count && !table_grow(c)) return NULL;
+    if (c->bytes + needed > c->capacity) {
+        if (!asked_before(c, table, offset) || !make_room(c, needed)) return NULL;
+    }
+    struct cache_entry *e = mem_alloc(c->mem, needed);
     if (!e) return NULL;
-    *e = (struct cache_entry){
-        .table = table, .offset = offset, .block = block, .size = size, .pins = 1};
-    struct bucket *bucket = bucket_of(c, e);
-    e->is_main = bucket->ghost == fingerprint(table, offset);
-    chain_add(bucket, e);
-    queue_push(queue_of(c, e), e);
-    c->count++;
+    *e = (struct cache_entry){.table = table, .offset = offset, .size = size, .pins = 1};
+    *bytes = e->block;
     return e;
+}
+
+void cache_keep(struct cache *c, struct cache_entry *e)
+{
+    assert(e->pins == 1);
+    chain_add(bucket_of(c, e), e);
+    queue_push(c, e);
+    c->count++;
+    c->bytes += cost(e);
+}
+
+void cache_cancel(struct cache *c, struct cache_entry *e)
+{
+    assert(e->pins == 1);
+    mem_free(c->mem, e);
 }
 
 const uint8_t *cache_block(const struct cache_entry *e, size_t *size)
@@ -251,21 +245,41 @@ void cache_unpin(struct cache *c, struct cache_entry *e)
     e->pins--;
 }
 
-static void drop_table_in(struct cache *c, struct queue *q, uint64_t table)
+void cache_drop_table(struct cache *c, uint64_t table)
 {
-    for (struct cache_entry *e = q->oldest, *newer; e; e = newer) {
+    for (struct cache_entry *e = c->oldest, *newer; e; e = newer) {
         newer = e->newer;
         if (e->table == table) drop(c, e);
     }
 }
 
-void cache_drop_table(struct cache *c, uint64_t table)
+uint8_t *cache_borrow(struct cache *c, size_t size)
 {
-    drop_table_in(c, &c->probation, table);
-    drop_table_in(c, &c->main, table);
+    if (c->lent) return mem_alloc(c->mem, size);
+    if (!c->spare || c->spare_bytes < size) {
+        size_t bytes = size < BORROW_BYTES_MIN ? BORROW_BYTES_MIN : size;
+        uint8_t *grown = mem_alloc(c->mem, bytes);
+        if (!grown) return NULL;
+        mem_free(c->mem, c->spare);
+        c->spare = grown;
+        c->spare_bytes = bytes;
+    }
+    c->lent = c->spare;
+    c->spare = NULL;
+    return c->lent;
+}
+
+void cache_return(struct cache *c, uint8_t *buffer)
+{
+    if (buffer && buffer == c->lent) {
+        c->spare = buffer;
+        c->lent = NULL;
+    } else {
+        mem_free(c->mem, buffer);
+    }
 }
 
 void cache_stats_get(const struct cache *c, struct cache_stats *out)
 {
-    *out = (struct cache_stats){c->hits, c->misses, c->evictions, used_bytes(c)};
+    *out = (struct cache_stats){c->hits, c->misses, c->evictions, c->bytes};
 }

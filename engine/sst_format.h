@@ -34,7 +34,7 @@ uint32_t sst_footer_put(uint8_t out[SST_FOOTER_BYTES], const struct sst_footer *
 enum err sst_footer_get(const uint8_t in[SST_FOOTER_BYTES], struct sst_footer *f,
                         uint32_t *crc, const char **what);
 
-/* Where a data block lies: the value of an index entry. */
+/* Where a data block lies; the index begins with an array of them. */
 struct sst_handle {
     uint64_t offset;
     uint32_t size; /* of the block without its tail */

@@ -2,7 +2,8 @@
  *
  * An open table is one block of memory: its description and, behind it, the tail of the
  * file as it was read, with the filter on a boundary of cache lines. The index is searched
- * where it lies: it is a block of whole keys, so that its arrays serve as they are.
+ * where it lies: an array of handles and a block of whole keys, whose arrays serve as they
+ * are.
  *
  *   get:  filter (one cache line) > index (integers) > block from cache or file > block_seek
  *
@@ -38,7 +39,8 @@ struct sst {
     const uint8_t *filter;
     size_t filter_bytes; /* 0: no filter */
     unsigned filter_probes;
-    struct block index;
+    const uint8_t *handles; /* of the data blocks, one after the other */
+    struct block index;     /* their separators; both were verified at open */
     struct sst_properties properties;
 };
 
@@ -169,24 +171,46 @@ static enum err check_part(const struct sst *sst, const uint8_t *tail, const cha
     return say_at(sst->number, why, ERR_CORRUPT, 0, part, offset, "checksum mismatch");
 }
 
-/* Every entry is whole, keys ascend, and the blocks follow one another without a gap. */
-static bool index_is_sound(const struct block *index, uint64_t data_bytes)
+/* The blocks follow one another without a gap. */
+static bool handles_are_sound(const uint8_t *handles, uint32_t count, uint64_t data_bytes)
 {
     uint64_t offset = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct sst_handle h = sst_handle_get(handles + (size_t)i * SST_HANDLE_BYTES);
+        if (h.offset != offset || h.size > data_bytes - offset) return false;
+        if (data_bytes - offset - h.size < SST_BLOCK_TAIL_BYTES) return false;
+        offset += (uint64_t)h.size + SST_BLOCK_TAIL_BYTES;
+    }
+    return offset == data_bytes;
+}
+
+/* Every separator is a whole key and they ascend. */
+static bool separators_are_sound(const struct block *index)
+{
     uint32_t next = 0;
     struct block_entry e, before = {0};
     for (uint32_t i = 0; i < index->restarts; i++, before = e) {
-        if (block_restart(index, i, &e) || e.value.size != SST_HANDLE_BYTES) return false;
-        struct sst_handle h = sst_handle_get(e.value.data);
+        if (block_restart(index, i, &e) || e.value.size != 0) return false;
         if (e.rest.data < index->bytes + next || e.rest.size < index->common)
             return false;
         if (i && ikey_compare(before.rest, before.tag, e.rest, e.tag) >= 0) return false;
-        if (h.offset != offset || h.size > data_bytes - offset) return false;
-        if (data_bytes - offset - h.size < SST_BLOCK_TAIL_BYTES) return false;
-        offset += h.size + SST_BLOCK_TAIL_BYTES;
         next = e.next;
     }
-    return next == index->end && offset == data_bytes;
+    return next == index->end;
+}
+
+/* Handles, then a block of separators; its counts tell how many there are. */
+static bool take_index(struct sst *sst, slice index)
+{
+    if (index.size < 8) return false;
+    uint32_t count = fixed32_get(index.data + index.size - 8);
+    if (count > index.size / SST_HANDLE_BYTES) return false;
+    size_t handles = (size_t)count * SST_HANDLE_BYTES;
+    slice separators = slice_of(index.data + handles, index.size - handles);
+    sst->handles = index.data;
+    return !block_open(&sst->index, separators) && sst->index.restarts == count &&
+           handles_are_sound(index.data, count, sst->tail_offset) &&
+           separators_are_sound(&sst->index);
 }
 
 static enum err check_properties(const struct sst *sst, const struct sst_meta *meta,
@@ -230,7 +254,7 @@ static enum err take_tail(struct sst *sst, const uint8_t *tail,
     sst->filter = filter.data;
     sst->filter_bytes = filter.size;
     sst->filter_probes = f.filter_probes;
-    if (block_open(&sst->index, index) || !index_is_sound(&sst->index, f.data_bytes))
+    if (!take_index(sst, index))
         return say_at(sst->number, why, ERR_CORRUPT, 0, "index",
                       sst->tail_offset + filter.size, "does not fit the data blocks");
     if (!sst_properties_get(properties, &sst->properties))
@@ -282,14 +306,10 @@ size_t sst_memory(const struct sst *sst)
 
 /* ---- data blocks ---- */
 
-/* What the index says of its i-th block; verified at open. */
-static struct sst_handle handle_at(const struct sst *sst, uint32_t i)
+static inline struct sst_handle handle_at(const struct sst *sst, uint32_t i)
 {
-    struct block_entry e;
-    bool sound = !block_restart(&sst->index, i, &e);
-    assert(sound && e.value.size == SST_HANDLE_BYTES);
-    (void)sound;
-    return sst_handle_get(e.value.data);
+    assert(i < sst->index.restarts);
+    return sst_handle_get(sst->handles + (size_t)i * SST_HANDLE_BYTES);
 }
 
 static size_t stored_bytes(const struct sst_handle *h)
@@ -320,49 +340,68 @@ static enum err read_bytes(const struct sst *sst, uint64_t offset, uint8_t *to, 
     return say_block(sst, why, ERR_CORRUPT, 0, offset, "cut short");
 }
 
-static enum err read_block(const struct sst *sst, const struct sst_handle *h,
-                           uint8_t **stored, struct err_detail *why)
+/* Reads and verifies one block with its tail into `to`. */
+static enum err load_block(const struct sst *sst, const struct sst_handle *h, uint8_t *to,
+                           struct err_detail *why)
 {
-    uint8_t *bytes = mem_alloc(sst->mem, stored_bytes(h));
-    if (!bytes)
-        return say_block(sst, why, ERR_NOMEM, 0, h->offset, "no memory to read it");
-    enum err e = read_bytes(sst, h->offset, bytes, stored_bytes(h), why);
-    if (!e) e = verify_block(sst, h, bytes, why);
-    if (e) {
-        mem_free(sst->mem, bytes);
-        return e;
-    }
-    *stored = bytes;
-    return ERR_OK;
+    enum err e = read_bytes(sst, h->offset, to, stored_bytes(h), why);
+    return e ? e : verify_block(sst, h, to, why);
+}
+
+static void free_block(const struct sst *sst, uint8_t *block)
+{
+    if (sst->cache)
+        cache_return(sst->cache, block);
+    else
+        mem_free(sst->mem, block);
 }
 
 void sst_pin_release(struct sst *sst, struct sst_pin *pin)
 {
     if (pin->entry) cache_unpin(sst->cache, pin->entry);
-    mem_free(sst->mem, pin->block);
+    if (pin->block) free_block(sst, pin->block);
     *pin = (struct sst_pin){0};
+}
+
+/* A block that the cache does not have, read into an entry of it or, when it does not want
+ * the block, into a buffer. */
+static enum err read_block(struct sst *sst, const struct sst_handle *h, bool may_cache,
+                           struct sst_pin *pin, slice *contents, struct err_detail *why)
+{
+    struct cache_entry *entry = NULL;
+    uint8_t *bytes = NULL;
+    size_t n = stored_bytes(h);
+    if (may_cache) entry = cache_reserve(sst->cache, sst->number, h->offset, n, &bytes);
+    if (!entry) bytes = may_cache ? cache_borrow(sst->cache, n) : mem_alloc(sst->mem, n);
+    if (!bytes)
+        return say_block(sst, why, ERR_NOMEM, 0, h->offset, "no memory to read it");
+    enum err e = load_block(sst, h, bytes, why);
+    if (e) {
+        if (entry)
+            cache_cancel(sst->cache, entry);
+        else
+            free_block(sst, bytes);
+        return e;
+    }
+    if (entry)
+        cache_keep(sst->cache, entry);
+    else
+        pin->block = bytes;
+    pin->entry = entry;
+    *contents = slice_of(bytes, h->size);
+    return ERR_OK;
 }
 
 /* A block from the cache or the file, held by the pin; large ones are not cached. */
 static enum err pin_block(struct sst *sst, const struct sst_handle *h,
                           struct sst_pin *pin, slice *contents, struct err_detail *why)
 {
-    bool cached = sst->cache && h->size <= LARGE_VALUE_BYTES;
-    if (cached) pin->entry = cache_find(sst->cache, sst->number, h->offset);
-    if (pin->entry) {
-        size_t size;
-        *contents = slice_of(cache_block(pin->entry, &size), h->size);
-        assert(size == stored_bytes(h));
-        return ERR_OK;
-    }
-    uint8_t *bytes = NULL;
-    enum err e = read_block(sst, h, &bytes, why);
-    if (e) return e;
-    if (cached)
-        pin->entry =
-            cache_insert(sst->cache, sst->number, h->offset, bytes, stored_bytes(h));
-    if (!pin->entry) pin->block = bytes;
-    *contents = slice_of(bytes, h->size);
+    bool may_cache = sst->cache && h->size <= LARGE_VALUE_BYTES;
+    if (may_cache) pin->entry = cache_find(sst->cache, sst->number, h->offset);
+    if (!pin->entry) return read_block(sst, h, may_cache, pin, contents, why);
+    size_t size;
+    *contents = slice_of(cache_block(pin->entry, &size), h->size);
+    assert(size == stored_bytes(h));
     return ERR_OK;
 }
 

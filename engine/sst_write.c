@@ -32,6 +32,8 @@ struct sst_builder {
     struct sst_handle pending; /* the finished block that the index does not have yet */
     bool has_pending;
 
+    uint8_t *handles; /* of the blocks in the index */
+    size_t handle_count, handle_capacity;
     uint64_t *hashes; /* of distinct keys */
     size_t hash_count, hash_capacity;
 
@@ -88,6 +90,20 @@ static enum err append(struct sst_builder *b, slice bytes, struct err_detail *wh
 
 /* ---- blocks ---- */
 
+/* Adds the pending block's handle. */
+static bool add_handle(struct sst_builder *b)
+{
+    if (b->handle_count == b->handle_capacity) {
+        size_t capacity = b->handle_capacity ? 2 * b->handle_capacity : 8;
+        uint8_t *handles = mem_resize(b->mem, b->handles, capacity * SST_HANDLE_BYTES);
+        if (!handles) return false;
+        b->handles = handles;
+        b->handle_capacity = capacity;
+    }
+    sst_handle_put(b->handles + b->handle_count++ * SST_HANDLE_BYTES, &b->pending);
+    return true;
+}
+
 /* Adds the pending block to the index under a key that is not below the block's last key
  * and below `next`, the first key of the next block; NULL: there is none. */
 static enum err index_pending(struct sst_builder *b, const slice *next,
@@ -106,9 +122,8 @@ static enum err index_pending(struct sst_builder *b, const slice *next,
             tag = 0;
         }
     }
-    uint8_t handle[SST_HANDLE_BYTES];
-    sst_handle_put(handle, &b->pending);
-    if (block_builder_add(&b->index, separator, tag, slice_of(handle, sizeof handle)))
+    const slice none = slice_of(NULL, 0);
+    if (!add_handle(b) || block_builder_add(&b->index, separator, tag, none))
         return no_memory(b, why);
     b->has_pending = false;
     return ERR_OK;
@@ -166,6 +181,7 @@ static void free_builder(struct sst_builder *b)
 {
     block_builder_deinit(&b->data);
     block_builder_deinit(&b->index);
+    mem_free(b->mem, b->handles);
     mem_free(b->mem, b->hashes);
     mem_free(b->mem, b->buffer);
     mem_free(b->mem, (void *)(uintptr_t)b->properties.smallest.data);
@@ -272,7 +288,7 @@ enum err sst_builder_add(struct sst_builder *b, slice key, uint64_t tag, slice v
 
 uint64_t sst_builder_bytes(const struct sst_builder *b)
 {
-    return b->offset + b->data.size + b->index.size +
+    return b->offset + b->data.size + b->index.size + b->handle_count * SST_HANDLE_BYTES +
            filter_size(b->hash_count, b->filter_bits) + SST_FOOTER_BYTES;
 }
 
@@ -297,11 +313,13 @@ static enum err write_filter(struct sst_builder *b, struct sst_footer *f,
 static enum err write_index(struct sst_builder *b, struct sst_footer *f,
                             struct err_detail *why)
 {
-    slice bytes;
-    if (block_builder_finish(&b->index, &bytes)) return no_memory(b, why);
-    f->index_bytes = (uint32_t)bytes.size;
-    f->index_crc = crc32c(0, bytes.data, bytes.size);
-    return append(b, bytes, why);
+    slice separators, handles = slice_of(b->handles, b->handle_count * SST_HANDLE_BYTES);
+    if (block_builder_finish(&b->index, &separators)) return no_memory(b, why);
+    f->index_bytes = (uint32_t)(handles.size + separators.size);
+    f->index_crc = crc32c(0, handles.data, handles.size);
+    f->index_crc = crc32c(f->index_crc, separators.data, separators.size);
+    enum err e = append(b, handles, why);
+    return e ? e : append(b, separators, why);
 }
 
 static enum err write_properties(struct sst_builder *b, struct sst_footer *f,

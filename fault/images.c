@@ -245,7 +245,8 @@ static void add_file_regs(struct images *im, uint32_t index)
     f->from = im->regs.count;
     add_chunk_regs(im, f);
     f->to = im->regs.count;
-    qsort(reg_at(im, f->from), f->to - f->from, sizeof(struct image_reg), by_index);
+    if (f->to > f->from) /* qsort wants an array even for nothing */
+        qsort(reg_at(im, f->from), f->to - f->from, sizeof(struct image_reg), by_index);
     uint32_t size_reg = sim_inode(im->sim, f->inode)->size_reg;
     f->size_reg = NO_REG;
     if (size_reg) {

@@ -19,13 +19,22 @@ static void end(void)
     CHECK_INT(mem.blocks, 0);
 }
 
-/* Inserts a block whose bytes tell where it is from. True: the cache took it. */
+/* Asks for room and fills it with bytes that tell where the block is from. */
+static struct cache_entry *offer(uint64_t table, uint64_t offset, size_t size)
+{
+    uint8_t *bytes;
+    struct cache_entry *e = cache_reserve(cache, table, offset, size, &bytes);
+    if (!e) return NULL;
+    memset(bytes, (int)((table * 31 + offset) & 0xff), size);
+    cache_keep(cache, e);
+    return e;
+}
+
+/* Offers a block as often as it takes: once, or twice when the cache is full. */
 static bool insert(uint64_t table, uint64_t offset, size_t size)
 {
-    uint8_t *block = mem_alloc(&mem.mem, size);
-    memset(block, (int)((table * 31 + offset) & 0xff), size);
-    struct cache_entry *e = cache_insert(cache, table, offset, block, size);
-    if (!e) mem_free(&mem.mem, block);
+    struct cache_entry *e = offer(table, offset, size);
+    if (!e) e = offer(table, offset, size);
     if (e) cache_unpin(cache, e);
     return e != NULL;
 }
@@ -40,7 +49,7 @@ static bool cached(uint64_t table, uint64_t offset)
     return true;
 }
 
-static size_t bytes(void)
+static size_t bytes_held(void)
 {
     struct cache_stats stats;
     cache_stats_get(cache, &stats);
@@ -71,13 +80,13 @@ static void it_never_holds_more_than_its_capacity(void)
         uint64_t table = rng_below(&r, 3), offset = rng_below(&r, 300);
         if (!cached(table, offset))
             CHECK(insert(table, offset, 1 + (size_t)rng_below(&r, 600)));
-        CHECK(bytes() <= 20000);
+        CHECK(bytes_held() <= 20000);
     }
-    CHECK(bytes() > 15000);
+    CHECK(bytes_held() > 15000);
     end();
 }
 
-static void what_is_larger_than_the_cache_is_left_to_the_caller(void)
+static void what_is_larger_than_the_cache_is_turned_away(void)
 {
     begin(1000);
     CHECK(insert(1, 0, 100));
@@ -89,14 +98,13 @@ static void what_is_larger_than_the_cache_is_left_to_the_caller(void)
 static void pinned_blocks_stay(void)
 {
     begin(1000);
-    uint8_t *block = mem_zalloc(&mem.mem, 300);
-    struct cache_entry *pinned = cache_insert(cache, 1, 0, block, 300);
+    struct cache_entry *pinned = offer(1, 0, 300);
     REQUIRE(pinned != NULL);
     for (uint64_t i = 1; i < 100; i++)
         CHECK(insert(1, i, 300));
     size_t size;
-    CHECK(cache_block(pinned, &size) == block);
-    CHECK_INT(block[299], 0);
+    CHECK_INT(cache_block(pinned, &size)[299], 31);
+    CHECK_INT(size, 300);
     cache_unpin(cache, pinned);
     for (uint64_t i = 100; i < 200; i++)
         CHECK(insert(1, i, 300));
@@ -109,13 +117,65 @@ static void a_cache_full_of_pinned_blocks_takes_no_more(void)
     begin(1000);
     struct cache_entry *pinned[2];
     for (uint64_t i = 0; i < 2; i++) {
-        pinned[i] = cache_insert(cache, 1, i, mem_alloc(&mem.mem, 350), 350);
+        pinned[i] = offer(1, i, 350);
         REQUIRE(pinned[i] != NULL);
     }
     CHECK(!insert(1, 9, 350));
     cache_unpin(cache, pinned[0]);
     CHECK(insert(1, 9, 350));
     cache_unpin(cache, pinned[1]);
+    end();
+}
+
+static void a_full_cache_takes_a_block_at_its_second_request(void)
+{
+    begin(1000);
+    insert(1, 0, 350);
+    insert(1, 1, 350);
+    CHECK(offer(1, 2, 350) == NULL);
+    CHECK(cached(1, 0));
+    CHECK(cached(1, 1));
+    struct cache_entry *e = offer(1, 2, 350);
+    REQUIRE(e != NULL);
+    cache_unpin(cache, e);
+    CHECK(cached(1, 2));
+    end();
+}
+
+static void a_cancelled_block_was_never_there(void)
+{
+    begin(1000);
+    uint8_t *bytes;
+    struct cache_entry *e = cache_reserve(cache, 1, 0, 100, &bytes);
+    REQUIRE(e != NULL);
+    CHECK(!cached(1, 0));
+    cache_cancel(cache, e);
+    CHECK(!cached(1, 0));
+    CHECK_INT(bytes_held(), 0);
+    end();
+}
+
+static void one_borrower_at_a_time_gets_the_same_buffer(void)
+{
+    begin(1000);
+    uint8_t *first = cache_borrow(cache, 100), *second = cache_borrow(cache, 100);
+    REQUIRE(first && second);
+    CHECK(first != second);
+    memset(first, 1, 100);
+    memset(second, 2, 100);
+    cache_return(cache, second);
+    cache_return(cache, first);
+    CHECK(cache_borrow(cache, 4000) == first);
+    cache_return(cache, first);
+    uint8_t *large = cache_borrow(cache, 60000);
+    REQUIRE(large != NULL);
+    memset(large, 3, 60000);
+    cache_return(cache, large);
+    mem.fail_at = mem.calls + 1;
+    CHECK(cache_borrow(cache, 100000) == NULL);
+    CHECK(cache_borrow(cache, 100) == large);
+    cache_return(cache, large);
+    cache_return(cache, NULL);
     end();
 }
 
@@ -169,15 +229,13 @@ static void dropping_a_table_leaves_the_others(void)
 }
 
 /* The first insert takes memory twice: for the hash table and for the entry. */
-static void without_memory_the_block_stays_the_callers(void)
+static void without_memory_nothing_is_cached(void)
 {
     for (long k = 1; k <= 2; k++) {
         begin(10000);
-        uint8_t *block = mem_alloc(&mem.mem, 100);
         mem.fail_at = mem.calls + k;
-        CHECK(cache_insert(cache, 1, 0, block, 100) == NULL);
+        CHECK(offer(1, 0, 100) == NULL);
         CHECK(!cached(1, 0));
-        mem_free(&mem.mem, block);
         CHECK(insert(1, 0, 100));
         CHECK(cached(1, 0));
         end();
@@ -188,15 +246,19 @@ CU_TestInfo engine_cache_tests[] = {
     {"what_was_inserted_is_found_under_its_place_only",
      what_was_inserted_is_found_under_its_place_only},
     {"it_never_holds_more_than_its_capacity", it_never_holds_more_than_its_capacity},
-    {"what_is_larger_than_the_cache_is_left_to_the_caller",
-     what_is_larger_than_the_cache_is_left_to_the_caller},
+    {"what_is_larger_than_the_cache_is_turned_away",
+     what_is_larger_than_the_cache_is_turned_away},
     {"pinned_blocks_stay", pinned_blocks_stay},
     {"a_cache_full_of_pinned_blocks_takes_no_more",
      a_cache_full_of_pinned_blocks_takes_no_more},
+    {"a_full_cache_takes_a_block_at_its_second_request",
+     a_full_cache_takes_a_block_at_its_second_request},
+    {"a_cancelled_block_was_never_there", a_cancelled_block_was_never_there},
+    {"one_borrower_at_a_time_gets_the_same_buffer",
+     one_borrower_at_a_time_gets_the_same_buffer},
     {"a_scan_does_not_push_hot_blocks_out", a_scan_does_not_push_hot_blocks_out},
     {"yesterdays_hot_blocks_make_room", yesterdays_hot_blocks_make_room},
     {"dropping_a_table_leaves_the_others", dropping_a_table_leaves_the_others},
-    {"without_memory_the_block_stays_the_callers",
-     without_memory_the_block_stays_the_callers},
+    {"without_memory_nothing_is_cached", without_memory_nothing_is_cached},
     CU_TEST_INFO_NULL,
 };

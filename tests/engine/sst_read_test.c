@@ -492,9 +492,9 @@ static void an_unknown_codec_is_refused_by_name(void)
     bytes[block] = 7;
     uint32_t crc = crc32c(0, bytes, block + 1);
     fixed32_put(bytes + block + 1, crc);
-    /* the same checksum in the index, at the end of its only entry */
+    /* the same checksum in the index, at the end of its only handle */
     uint8_t *index = bytes + block + SST_BLOCK_TAIL_BYTES + 64;
-    fixed32_put(index + 3 + 1 + 8 + 12, crc);
+    fixed32_put(index + 12, crc);
     size_t index_bytes = fixed32_get(bytes + size - 64 + 20);
     uint32_t index_crc = crc32c(0, index, index_bytes);
     table_replace(&t, bytes, size);
@@ -589,7 +589,7 @@ static void hostile_bytes_with_right_checksums_never_lead_outside(void)
         bytes[block] = 0; /* the codec */
         uint32_t crc = crc32c(0, bytes, block + 1);
         fixed32_put(bytes + block + 1, crc);
-        fixed32_put(index + 3 + entries.at[entries.count - 1].key.size + 8 + 12, crc);
+        fixed32_put(index + 12, crc);
         fixed32_put(footer + 36, crc32c(0, index, index_bytes));
         fixed32_put(footer + 40,
                     crc32c(0, index + index_bytes, fixed32_get(footer + 24)));
