@@ -93,8 +93,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo '  cc  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
-# The table of suites follows from the names of the files: tests/engine/wal_test.c is the
-# suite engine/wal and defines `CU_TestInfo engine_wal_tests[]`.
+# The table of suites follows from the names of the files: tests/engine/wal_read_test.c is
+# the suite engine/wal_read and defines `CU_TestInfo engine_wal_read_tests[]`.
 $(BUILD)/suites.inc: $(BUILD)/sources Makefile
 	@mkdir -p $(@D)
 	@for f in $(sort $(SUITES)); do n=$${f#tests/}; n=$${n%_test.c}; \

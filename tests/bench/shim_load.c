@@ -4,6 +4,7 @@
  *
  * `make shim-proof` runs it under strace: groups, flushes, compactions, recycled logs, a
  * rolled manifest, reads, a reopen, all with worker threads and a sync per group. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,10 @@
 #define ROUNDS      12
 #define VALUE_BYTES 120
 
-static void must(int e, const char *what)
+static void must(bool failed, const char *what)
 {
-    if (!e) return;
-    fprintf(stderr, "shim_load: %s: error %d\n", what, e);
+    if (!failed) return;
+    fprintf(stderr, "shim_load: %s failed\n", what);
     exit(1);
 }
 

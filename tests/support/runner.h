@@ -19,7 +19,7 @@
 #include <stdio.h>
 
 struct suite {
-    const char *name;   /* "engine/wal": the file tests/engine/wal_test.c */
+    const char *name;   /* "engine/wal_read": tests/engine/wal_read_test.c */
     CU_TestInfo *tests; /* ends with CU_TEST_INFO_NULL */
 };
 
