@@ -19,7 +19,8 @@ uint64_t rng_below(struct rng *r, uint64_t bound)
 {
     /* Reject the numbers above the last whole multiple of bound: no bias. */
     uint64_t limit = UINT64_MAX - UINT64_MAX % bound, x;
-    do x = rng_next(r);
+    do
+        x = rng_next(r);
     while (x >= limit);
     return x % bound;
 }
