@@ -200,9 +200,11 @@ static enum err take_over(struct db *db, struct recovery *r, struct err_detail *
         log->file = NULL;
     }
     db->manifest = (struct wal_writer){0};
-    wal_writer_init(&db->manifest, r->manifest.file, &manifest_sites, r->manifest.number,
-                    r->manifest.end, r->manifest_chain,
-                    (struct wal_position){r->manifest.number, r->manifest.end});
+    wal_writer_init(
+        &db->manifest, r->manifest.file, &manifest_sites, r->manifest.number,
+        r->manifest.end, r->manifest_chain,
+        /* The last record is a mark that no sync has covered yet. */
+        (struct wal_position){r->manifest.number, r->manifest.end - WAL_HEADER_BYTES});
     db->manifest.marked = true;
     r->manifest.file = NULL;
     db->next_file = r->state.next_file;

@@ -115,7 +115,8 @@ static enum err settle_log(struct recovery *r, size_t index, struct err_detail *
     bool cut = index == r->last && torn(log);
     uint64_t from = r->watermark.log == log->number ? r->watermark.offset : 0;
     if (r->watermark.log > log->number) from = log->end;
-    if (log->marked) from = log->end;
+    /* Losing a mark loses nothing as long as no record follows it. */
+    if (log->marked && index == r->last) from = log->end;
     if (from == log->end && !cut) return ERR_OK;
     int rc = overwrite(r, log->file, from, log->end, false, SITE_WAL_SETTLE);
     if (!rc && cut) {
@@ -156,6 +157,13 @@ static int sweep_name(void *arg, const char *name)
 
 /* ---- 5: marks ---- */
 
+/* How far a log is durable now: up to its end, but for a mark that no sync has covered. */
+static struct wal_position durable_end(const struct recovered_log *log)
+{
+    uint64_t end = log->marked ? log->end - WAL_HEADER_BYTES : log->end;
+    return (struct wal_position){log->number, end};
+}
+
 static void start_writers(struct recovery *r)
 {
     for (size_t i = 0; i < r->state.log_count; i++) {
@@ -163,8 +171,8 @@ static void start_writers(struct recovery *r)
         if (!log->memlog) continue;
         struct wal_writer *w = &log->memlog->log;
         struct wal_chain chain = i == r->last ? r->chain : w->chain;
-        struct wal_position durable = {log->number, log->end};
-        wal_writer_init(w, log->file, &wal_sites, log->number, log->end, chain, durable);
+        wal_writer_init(w, log->file, &wal_sites, log->number, log->end, chain,
+                        durable_end(log));
         w->marked = log->marked || log->records == 0;
         log->file = NULL; /* the memlog's from now on */
     }

@@ -168,7 +168,10 @@ enum err wal_sync(struct wal_writer *w, struct err_detail *why)
     if (w->failed) return refuse(why);
     /* What is appended while the sync runs is not covered by it. */
     uint64_t covered = w->offset;
-    int rc = disk_sync(w->file, DISK_SYNC_DATA, w->sites->sync);
+    /* A file that was emptied when it was created: a data sync might leave the size of
+     * that moment behind. */
+    enum disk_sync_mode mode = w->synced == 0 ? DISK_SYNC_FULL : DISK_SYNC_DATA;
+    int rc = disk_sync(w->file, mode, w->sites->sync);
     if (rc) {
         w->failed = true;
         return err_set(why, err_from_os(rc), rc, "log %" PRIu64 ": sync", w->log);
