@@ -49,6 +49,9 @@ TEST_SRC   := $(wildcard tests/*.c tests/support/*.c tests/fault/*_test.c \
                 tests/fault/litmus.c tests/fault/litmus_programs.c \
                 tests/engine/*_test.c tests/server/*_test.c tests/crash/*_test.c \
                 tests/proptests/*_test.c)
+# The crash explorer's modules: in the suites, and in the program `crash`.
+CRASH_SRC  := $(filter-out %_test.c tests/crash/crash.c,$(wildcard tests/crash/*.c))
+TEST_SRC   += $(CRASH_SRC)
 SUITES     := $(filter %_test.c,$(TEST_SRC))
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -313,6 +316,31 @@ bench-snapshot: ## snapshots of a simulated disk a second (at least 200,000)
 .PHONY: litmus bench-snapshot
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- crashes ----
+
+TEST_STEPS += crash-program crash-smoke
+
+CRASH = timeout 3600 build/crash/crash --jobs $(JOBS)
+
+$(BUILD)/crash: $(call obj,tests/crash/crash.c $(CRASH_SRC) $(PROP_SRC)) \
+                $(BUILD)/libengine.a $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+crash-build:
+	@$(MAKE) $(SUB) VARIANT=crash WERROR=-Werror build/crash/crash
+
+crash: crash-build ## every crash of every scenario, judged (docs/crash-testing.md)
+	$(CRASH) $(ARGS)
+
+crash-smoke: crash-build ## half a million crashes, part of `make test`
+	$(CRASH) --pass cuts --quiet
+
+crash-program: crash-build ## the program itself: its words, its files, its exit codes
+	tests/crash/crash_test.sh build/crash/crash
+
+.PHONY: crash crash-build crash-smoke crash-program
 
 # ---- engine benchmark ----
 

@@ -1,0 +1,186 @@
+#include "tests/crash/campaign.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/crash/failure.h"
+
+#define RANDOM_OPERATIONS 14
+#define LOOK_US           200000 /* between two looks of the parent */
+
+struct campaign_shared {
+    atomic_uint next; /* row that nobody does yet */
+    double started;
+};
+
+static double now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+const char *pass_name(enum pass p)
+{
+    static const char *const names[] = {"cuts", "torn", "deep"};
+    return names[p];
+}
+
+static void *shared_memory(size_t n)
+{
+    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) abort();
+    return p;
+}
+
+void campaign_init(struct campaign *c, size_t rows_max)
+{
+    *c = (struct campaign){.jobs = 1, .rows_max = rows_max};
+    explore_options_init(&c->options);
+    c->shared = shared_memory(sizeof *c->shared);
+    c->rows = shared_memory(rows_max * sizeof *c->rows);
+}
+
+void campaign_deinit(struct campaign *c)
+{
+    munmap(c->shared, sizeof *c->shared);
+    munmap(c->rows, c->rows_max * sizeof *c->rows);
+}
+
+struct campaign_row *campaign_add(struct campaign *c, uint32_t scenario, enum pass p)
+{
+    assert(c->row_count < c->rows_max);
+    struct campaign_row *row = &c->rows[c->row_count++];
+    *row = (struct campaign_row){.scenario = scenario, .pass = p};
+    return row;
+}
+
+void campaign_options(const struct campaign *c, const struct campaign_row *row,
+                      struct explore_options *out)
+{
+    *out = c->options;
+    out->kills = out->mixed = row->pass != PASS_TORN;
+    out->tau = row->pass == PASS_TORN;
+    out->deep = row->pass == PASS_DEEP;
+    if (row->seed) out->seed = row->seed;
+}
+
+/* A random tape without failures: those are the business of the fault suites. */
+static size_t random_tape(uint64_t seed, uint8_t out[RUN_TAPE_BYTES])
+{
+    uint8_t all[RUN_TAPE_BYTES];
+    size_t n = tape_random(seed, RANDOM_OPERATIONS, all, sizeof all), used = 0;
+    struct tape_reader r;
+    struct tape_op op;
+    tape_read(&r, all, n);
+    while (tape_next(&r, &op)) {
+        bool large = false;
+        for (unsigned i = 0; i < op.count; i++)
+            large = large || (op.entries[i].change == TAPE_PUT && op.entries[i].size > 5);
+        if (op.kind == TAPE_FAIL || large) continue;
+        memcpy(out + used, all + op.at, op.bytes);
+        used += op.bytes;
+    }
+    return used;
+}
+
+size_t campaign_tape(const struct campaign_row *row, uint8_t out[RUN_TAPE_BYTES])
+{
+    if (row->seed) return random_tape(row->seed, out);
+    return run_compile(scenarios[row->scenario].tape, out);
+}
+
+/* ---- in a child ---- */
+
+static void copy_progress(void *arg, const struct explore_stats *stats)
+{
+    struct campaign_row *row = arg;
+    row->stats = *stats;
+}
+
+static void do_row(struct campaign *c, struct campaign_row *row)
+{
+    struct explore_options o;
+    uint8_t tape[RUN_TAPE_BYTES];
+    size_t size = campaign_tape(row, tape);
+    campaign_options(c, row, &o);
+    struct explorer *x = explorer_new(&scenarios[row->scenario], &o);
+    explorer_progress(x, copy_progress, row);
+    bool good = explore(x, tape, size);
+    row->stats = *explorer_stats(x);
+    memcpy(row->ran, explorer_ran(x), sizeof row->ran);
+    if (!good) {
+        row->violation = *explorer_violation(x);
+        row->violated = true;
+        failure_shrink(x, row, tape, size);
+    }
+    explorer_free(x);
+    row->done = true;
+}
+
+static void child(struct campaign *c)
+{
+    for (;;) {
+        unsigned i = atomic_fetch_add(&c->shared->next, 1);
+        if (i >= c->row_count) return;
+        c->rows[i].started = true;
+        do_row(c, &c->rows[i]);
+    }
+}
+
+/* ---- in the parent ---- */
+
+/* Whatever was begun and is not done died with its process. */
+static void blame(struct campaign *c)
+{
+    for (size_t i = 0; i < c->row_count; i++) {
+        struct campaign_row *row = &c->rows[i];
+        if (row->done) continue;
+        row->violated = true;
+        row->violation.oracle = ORACLE_OPEN;
+        snprintf(row->violation.text, sizeof row->violation.text,
+                 "the exploring process died: an assertion or a signal");
+    }
+}
+
+void campaign_run(struct campaign *c, void (*each)(const struct campaign *c))
+{
+    c->shared->started = now_seconds();
+    atomic_store(&c->shared->next, 0);
+    pid_t pids[CAMPAIGN_JOBS_MAX];
+    unsigned alive = 0;
+    fflush(NULL);
+    for (unsigned j = 0; j < c->jobs && j < CAMPAIGN_JOBS_MAX; j++) {
+        pids[j] = fork();
+        if (pids[j] < 0) abort();
+        if (pids[j] == 0) {
+            child(c);
+            _exit(0);
+        }
+        alive++;
+    }
+    while (alive > 0) {
+        if (each) each(c);
+        usleep(LOOK_US);
+        for (unsigned j = 0; j < c->jobs; j++)
+            if (pids[j] > 0 && waitpid(pids[j], NULL, WNOHANG) == pids[j]) {
+                pids[j] = 0;
+                alive--;
+            }
+    }
+    blame(c);
+    if (each) each(c);
+}
+
+double campaign_seconds(const struct campaign *c)
+{
+    return now_seconds() - c->shared->started;
+}

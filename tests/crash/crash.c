@@ -1,0 +1,189 @@
+/* crash.c - the program behind `make crash`; docs/crash-testing.md tells how to use it.
+ *
+ *   crash                       every live scenario, all crashes
+ *   crash --replay TOKEN        one crash again      crash --explain TOKEN   in words */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/crash/failure.h"
+#include "tests/crash/report.h"
+
+#define ROWS_MAX 1024
+
+struct arguments {
+    struct explore_options options;
+    const char *scenario, *json, *replay, *explain;
+    bool list, quiet, passes[PASS_COUNT], canary;
+    unsigned jobs;
+};
+
+static const struct option longs[] = {
+    {"scenario", required_argument, NULL, 's'}, {"profile", required_argument, NULL, 'p'},
+    {"pass", required_argument, NULL, 'P'},     {"depth", required_argument, NULL, 'd'},
+    {"seed", required_argument, NULL, 'S'},     {"shard", required_argument, NULL, 'h'},
+    {"jobs", required_argument, NULL, 'j'},     {"json", required_argument, NULL, 'J'},
+    {"list", no_argument, NULL, 'l'},           {"quiet", no_argument, NULL, 'q'},
+    {"replay", required_argument, NULL, 'r'},   {"explain", required_argument, NULL, 'e'},
+    {"silence", required_argument, NULL, 'x'},  {"seconds", required_argument, NULL, 't'},
+    {"walk", required_argument, NULL, 'w'},     {"samples", required_argument, NULL, 'n'},
+    {"no-canary", no_argument, NULL, 'C'},      {NULL, 0, NULL, 0},
+};
+
+static void usage(void)
+{
+    fprintf(
+        stderr,
+        "usage: crash [--scenario NAME] [--pass cuts|torn|deep]... [--profile W|J|O]\n"
+        "             [--depth N] [--seed N] [--shard I/N] [--jobs N] [--json FILE]\n"
+        "             [--walk N] [--samples N] [--seconds N] [--silence ORACLE]...\n"
+        "             [--quiet] [--no-canary]\n"
+        "       crash --list | --replay TOKEN | --explain TOKEN\n");
+    exit(2);
+}
+
+static uint64_t number(const char *text)
+{
+    char *end;
+    unsigned long long n = strtoull(text, &end, 0);
+    if (end == text || *end) usage();
+    return n;
+}
+
+static void parse_profile(struct arguments *a, const char *text)
+{
+    for (unsigned p = 0; p < DISK_PROFILES; p++)
+        if (text[0] == disk_profile_letter((enum disk_profile)p) && !text[1]) {
+            a->options.profile = (enum disk_profile)p;
+            return;
+        }
+    usage();
+}
+
+static void parse_pass(struct arguments *a, const char *text)
+{
+    for (unsigned p = 0; p < PASS_COUNT; p++)
+        if (!strcmp(text, pass_name((enum pass)p))) {
+            a->passes[p] = true;
+            return;
+        }
+    usage();
+}
+
+static void parse_shard(struct arguments *a, const char *text)
+{
+    unsigned i, n;
+    if (sscanf(text, "%u/%u", &i, &n) != 2 || n == 0 || i >= n) usage();
+    a->options.shard = i;
+    a->options.shards = n;
+}
+
+static void silence(struct arguments *a, const char *text)
+{
+    enum oracle o = oracle_find(text);
+    if (o == ORACLE_NONE) usage();
+    a->options.silenced |= 1u << o;
+}
+
+static void parse(int argc, char **argv, struct arguments *a)
+{
+    int c;
+    *a = (struct arguments){.jobs = 1, .canary = true};
+    explore_options_init(&a->options);
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (c) {
+        case 's': a->scenario = optarg; break;
+        case 'p': parse_profile(a, optarg); break;
+        case 'P': parse_pass(a, optarg); break;
+        case 'd': a->options.levels = (unsigned)number(optarg); break;
+        case 'S': a->options.seed = number(optarg); break;
+        case 'h': parse_shard(a, optarg); break;
+        case 'j': a->jobs = (unsigned)number(optarg); break;
+        case 'J': a->json = optarg; break;
+        case 'l': a->list = true; break;
+        case 'q': a->quiet = true; break;
+        case 'r': a->replay = optarg; break;
+        case 'e': a->explain = optarg; break;
+        case 'x': silence(a, optarg); break;
+        case 't': a->options.seconds = (double)number(optarg); break;
+        case 'w': a->options.walk_max = number(optarg); break;
+        case 'n': a->options.samples = number(optarg); break;
+        case 'C': a->canary = false; break;
+        default: usage();
+        }
+    }
+    if (optind != argc || a->jobs == 0 || a->jobs > CAMPAIGN_JOBS_MAX) usage();
+}
+
+static int list(void)
+{
+    unsigned live = 0;
+    for (size_t i = 0; i < scenario_count; i++) {
+        const struct scenario *s = &scenarios[i];
+        printf("%-21s %s", s->name, s->purpose);
+        if (s->waiting) printf(" (waits for %s)", s->waiting);
+        printf("\n");
+        live += !s->waiting;
+    }
+    printf("%u live, %zu waiting\n", live, scenario_count - live);
+    return 0;
+}
+
+/* A store whose log is never synced must be caught, or nothing that this program says is
+ * worth anything. */
+static bool canary_dies(void)
+{
+    struct explore_options o;
+    explore_options_init(&o);
+    o.drop = SITE_WAL_SYNC;
+    struct explorer *x = explorer_new(scenario_find("put-always"), &o);
+    bool caught = !explore(x, NULL, 0);
+    explorer_free(x);
+    return caught;
+}
+
+static void plan_rows(struct campaign *c, const struct arguments *a)
+{
+    bool any = false;
+    for (unsigned p = 0; p < PASS_COUNT; p++)
+        any = any || a->passes[p];
+    for (unsigned p = 0; p < PASS_COUNT; p++) {
+        if (any ? !a->passes[p] : p == PASS_DEEP) continue;
+        for (uint32_t i = 0; i < scenario_count; i++) {
+            const struct scenario *s = &scenarios[i];
+            if (s->waiting || (a->scenario && strcmp(a->scenario, s->name))) continue;
+            campaign_add(c, i, (enum pass)p);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a;
+    parse(argc, argv, &a);
+    if (a.list) return list();
+    if (a.replay) return failure_replay(a.replay, &a.options);
+    if (a.explain) return failure_explain(a.explain, &a.options);
+    struct campaign c;
+    campaign_init(&c, ROWS_MAX);
+    c.options = a.options;
+    c.jobs = a.jobs;
+    c.quiet = a.quiet;
+    plan_rows(&c, &a);
+    if (c.row_count == 0) {
+        fprintf(stderr, "crash: no live scenario of that name; see --list\n");
+        return 2;
+    }
+    bool canary = !a.canary || canary_dies();
+    campaign_run(&c, report_progress);
+    report_table(&c);
+    report_oracles(&c);
+    unsigned violations = report_violations(&c);
+    if (a.json && report_json(&c, a.json))
+        fprintf(stderr, "crash: cannot write %s\n", a.json);
+    if (!canary) printf("the canary lives: a store without syncs was not caught\n");
+    report_last_line(&c);
+    campaign_deinit(&c);
+    return violations || !canary ? 1 : 0;
+}

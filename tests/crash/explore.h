@@ -1,0 +1,94 @@
+/* explore.h - every crash of one scenario: windows, kills, crashes inside recovery.
+ *
+ * Flow:    crash.c > explore > run_play > before each call: images_walk > trial > model
+ * Owns:    the set of images, windows per level of nesting.
+ * Errors:  the first violation ends the exploration and is kept. Aborts without memory.
+ * Threads: one.
+ * Tests:   tests/crash/explore_test.c
+ *
+ * Power cuts: what is pending grows from one barrier to the next, so only the moments just
+ * before a barrier, and the end, are walked through. Kills: every call, and every prefix
+ * of every write. Each image is recovered once and judged at every moment that leads to
+ * it. `deep` goes on from each image to the images of its own recovery, until none is
+ * new: then the claim holds for any number of crashes.
+ */
+#ifndef TESTS_CRASH_EXPLORE_H
+#define TESTS_CRASH_EXPLORE_H
+
+#include "tests/crash/run.h"
+
+#define EXPLORE_LEVELS 18 /* crashes inside recoveries inside recoveries ... */
+#define EXPLORE_PATH   200
+
+struct explore_options {
+    enum disk_profile profile;
+    unsigned tau;       /* chunks that are torn in one power cut */
+    bool cuts;          /* power cuts, as the profile says */
+    bool kills;         /* the process dies, at every call */
+    bool mixed;         /* ... reopens, and the power fails */
+    bool deep;          /* crashes inside recovery, to the fixpoint */
+    unsigned levels;    /* deep: at most so many; 0: EXPLORE_LEVELS */
+    uint64_t walk_max;  /* larger windows are sampled */
+    uint64_t inner_max; /* the same inside recoveries */
+    uint64_t samples;   /* ... by so many random images beside the near ones */
+    uint64_t seed;
+    unsigned shard, shards; /* images of this shard only; 0 of 1: all */
+    uint32_t silenced;      /* oracles that are not asked */
+    enum site drop;         /* barriers of this site do nothing; SITE_COUNT: none */
+    double seconds;         /* 0: no limit */
+};
+void explore_options_init(struct explore_options *o);
+
+struct explore_stats {
+    uint64_t windows, points; /* barriers and ends; moments at which a kill was tried */
+    uint64_t sampled;         /* windows that were not walked whole */
+    uint64_t analytic;        /* images of all windows by calculation */
+    uint64_t images;          /* the same by counting: each visit with its weight */
+    uint64_t visits;          /* images shown */
+    uint64_t distinct;        /* recovered */
+    uint64_t primary;         /* ... of those that power cuts of the run lead to */
+    uint64_t kills, mixed;    /* distinct states in which the process died */
+    uint64_t largest;         /* window */
+    uint64_t unfinished;      /* images beyond the deepest level */
+    unsigned deepest;
+    bool timed_out;
+    double seconds; /* processor time */
+};
+
+struct violation {
+    enum oracle oracle;
+    uint32_t call;           /* changing calls before the crash */
+    char path[EXPLORE_PATH]; /* the crash; see explore_replay */
+    char text[400];
+};
+
+struct explorer;
+typedef void explore_progress_fn(void *arg, const struct explore_stats *stats);
+
+struct explorer *explorer_new(const struct scenario *s, const struct explore_options *o);
+void explorer_free(struct explorer *x);
+void explorer_progress(struct explorer *x, explore_progress_fn *fn, void *arg);
+/* Plays the tape (NULL: the scenario's own) and every crash of it. False: a violation. */
+bool explore(struct explorer *x, const uint8_t *tape, size_t size);
+const struct explore_stats *explorer_stats(const struct explorer *x);
+const struct violation *explorer_violation(const struct explorer *x);
+/* How often each oracle was asked. */
+const uint64_t *explorer_ran(const struct explorer *x);
+/* The table of windows, for the certificate: one call per window of the run. */
+typedef void explore_window_fn(void *arg, uint32_t call, uint64_t analytic,
+                               uint64_t images, uint64_t fresh);
+void explorer_windows(struct explorer *x, explore_window_fn *fn, void *arg);
+/* Every call of the run, before it is made. */
+void explorer_calls(struct explorer *x, tap_fn *fn, tap_opened_fn *opened, void *arg);
+
+/* Plays the tape up to the call and makes the one crash that `path` describes:
+ *
+ *     step ["/" ordinal step] ...      step: "+3.1,4.0" or "-": fates (fault/images.h)
+ *                                            "p", "p17": kill, 17 bytes written
+ *
+ * each further step in the recovery from the one before. False: it is a violation;
+ * *found says whether there was such a crash at all. */
+bool explore_replay(struct explorer *x, const uint8_t *tape, size_t size, uint32_t call,
+                    const char *path, bool *found);
+
+#endif

@@ -1,0 +1,95 @@
+/* explore_state.h - the inside of an exploration, shared by explore.c (the run's windows
+ * and kills), explore_recovery.c (crashes inside recoveries) and explore_replay.c.
+ *
+ * Flow:    explore.c > explore_recovery.c > trial; explore_replay.c > the same judges
+ * Threads: one.
+ */
+#ifndef TESTS_CRASH_EXPLORE_STATE_H
+#define TESTS_CRASH_EXPLORE_STATE_H
+
+#include "tests/crash/explore.h"
+
+#define ALLOWED_MAX 4096 /* states whose judgement a window remembers */
+
+/* What a store may hold after a crash at this place. */
+struct expected {
+    bool exact; /* `state` and nothing else; else a prefix of the groups */
+    uint32_t state;
+    size_t lower, upper; /* prefix: of so many groups */
+    enum oracle oracle;  /* exact: which one fails */
+    enum model_crash crash;
+};
+
+/* Where we are: one step for each crash on the way here. */
+struct step {
+    uint32_t ordinal; /* of the call before which it happened */
+    bool kill;
+    size_t part;           /* kill: bytes of the write that were done */
+    struct images *window; /* not a kill */
+};
+
+struct explorer {
+    struct explore_options options;
+    const struct scenario *scenario;
+    struct trial trial;
+    struct run run;
+    struct image_set set;    /* images, value: verdict */
+    struct image_set killed; /* states in which the process died */
+    struct image_set opened; /* states that recovery left */
+    struct images *windows[EXPLORE_LEVELS + 2];
+    unsigned level; /* windows that are open */
+    struct step steps[EXPLORE_LEVELS + 2];
+    unsigned step_count;
+    unsigned depth;               /* recoveries inside recoveries */
+    struct expected expected;     /* by the run */
+    uint8_t allowed[ALLOWED_MAX]; /* for `expected`: 0 unknown, 1 yes, 2 no */
+    const struct disk_ops *plain;
+    struct explore_stats stats;
+    struct violation violation;
+    bool violated, stop;
+    bool fewest; /* go on after a violation and keep the one with the shortest path */
+    double started;
+    explore_progress_fn *progress;
+    void *progress_arg;
+    explore_window_fn *window_fn;
+    void *window_arg;
+    tap_fn *calls_fn;
+    tap_opened_fn *calls_opened;
+    void *calls_arg;
+    bool (*replay_call)(struct explorer *x, const struct tap_call *call);
+    uint32_t replay_at;
+    const char *replay_path;
+    bool replay_found;
+    /* The image that the path leads to, while the disk shows it; window NULL: a kill. */
+    void (*replay_image)(struct explorer *x, struct disk *disk, const struct image *image,
+                         struct verdict v);
+    void *replay_arg;
+};
+
+/* explore.c */
+
+/* Notes a violation at the place where we are, unless there is one already. */
+void explorer_violate(struct explorer *x, enum oracle o, const char *text);
+/* Judges a verdict by what is expected; notes what is wrong. False: a violation. */
+bool explorer_judge(struct explorer *x, struct verdict v, const struct expected *e);
+/* What the run expects now. */
+void explorer_expect(struct explorer *x, struct expected *e, enum model_crash crash);
+/* Walks through the window that is pending now, or samples it. */
+int explorer_walk(struct explorer *x, struct disk *disk, unsigned tau, image_fn *fn,
+                  void *arg, uint64_t *analytic, bool *whole);
+void explorer_tick(struct explorer *x);
+void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
+                      uint8_t own[RUN_TAPE_BYTES]);
+
+/* explore_recovery.c */
+
+/* The verdict on an image that is durable on the disk as it stands, recovering it when it
+ * is new. The disk is as before when this returns. */
+struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
+                                const uint64_t hash[2]);
+/* The process has died, or the power failed: opens the store, and explores the crashes
+ * on the way as `before` allows; what is open is what they must lead to afterwards. */
+void explorer_recover(struct explorer *x, struct disk *disk,
+                      const struct expected *before);
+
+#endif

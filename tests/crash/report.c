@@ -1,0 +1,158 @@
+#include "tests/crash/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EVERY_SECONDS 10.0 /* between two lines of progress without a terminal */
+
+typedef unsigned long long ull;
+
+struct totals {
+    uint64_t points, images, distinct, violations;
+    double seconds; /* of processors */
+    unsigned scenarios;
+};
+
+static struct totals add_up(const struct campaign *c)
+{
+    struct totals t = {0};
+    bool counted[256] = {false};
+    for (size_t i = 0; i < c->row_count; i++) {
+        const struct campaign_row *row = &c->rows[i];
+        const struct explore_stats *s = &row->stats;
+        if (!counted[row->scenario]) t.scenarios++;
+        counted[row->scenario] = true;
+        t.points += s->windows + s->points;
+        t.images += s->visits;
+        t.distinct += s->distinct;
+        t.seconds += s->seconds;
+        t.violations += row->violated;
+    }
+    return t;
+}
+
+static double rate(uint64_t n, double seconds)
+{
+    return seconds > 0 ? (double)n / seconds : 0;
+}
+
+/* ---- progress ---- */
+
+void report_progress(const struct campaign *c)
+{
+    static double last; /* when a line was printed, for runs without a terminal */
+    double now = campaign_seconds(c);
+    bool terminal = isatty(STDERR_FILENO);
+    if (c->quiet || (!terminal && now - last < EVERY_SECONDS)) return;
+    last = now;
+    struct totals t = add_up(c);
+    size_t done = 0;
+    const char *at = "";
+    for (size_t i = 0; i < c->row_count; i++) {
+        done += c->rows[i].done;
+        if (c->rows[i].started && !c->rows[i].done)
+            at = scenarios[c->rows[i].scenario].name;
+    }
+    double left = done ? now * (double)(c->row_count - done) / (double)done : 0;
+    fprintf(stderr,
+            "%s%zu/%zu %-20s %11llu images %9.0f/s %10llu distinct %4.0f s left%s",
+            terminal ? "\r" : "", done, c->row_count, at, (ull)t.images,
+            rate(t.images, now), (ull)t.distinct, left, terminal ? "\033[K" : "\n");
+    if (terminal && done == c->row_count) fprintf(stderr, "\r\033[K");
+}
+
+/* ---- the table ---- */
+
+static const char *fixpoint_word(const struct campaign_row *row)
+{
+    if (row->pass != PASS_DEEP) return "-";
+    return row->stats.unfinished || row->stats.timed_out ? "no" : "yes";
+}
+
+void report_table(const struct campaign *c)
+{
+    printf("%-21s %-4s %7s %6s %8s %12s %10s %10s %7s %4s %8s\n", "scenario", "pass",
+           "windows", "kills", "sampled", "analytic", "distinct", "all", "largest", "fix",
+           "images/s");
+    for (size_t i = 0; i < c->row_count; i++) {
+        const struct campaign_row *row = &c->rows[i];
+        const struct explore_stats *s = &row->stats;
+        printf("%-21s %-4s %7llu %6llu %8llu %12llu %10llu %10llu %7llu %4s %8.0f%s%s\n",
+               scenarios[row->scenario].name, pass_name(row->pass), (ull)s->windows,
+               (ull)s->kills, (ull)s->sampled, (ull)s->analytic, (ull)s->primary,
+               (ull)s->distinct, (ull)s->largest, fixpoint_word(row),
+               rate(s->distinct, s->seconds), s->timed_out ? " (out of time)" : "",
+               row->violated ? " VIOLATION" : "");
+    }
+}
+
+void report_oracles(const struct campaign *c)
+{
+    printf("oracles asked:");
+    for (unsigned o = 1; o < ORACLE_COUNT; o++) {
+        uint64_t n = 0;
+        for (size_t i = 0; i < c->row_count; i++)
+            n += c->rows[i].ran[o];
+        printf(" %s %llu%s", oracle_name((enum oracle)o), (ull)n,
+               o + 1 < ORACLE_COUNT ? "," : "\n");
+    }
+}
+
+unsigned report_violations(const struct campaign *c)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < c->row_count; i++) {
+        const struct campaign_row *row = &c->rows[i];
+        if (!row->violated) continue;
+        n++;
+        printf("\nviolation in %s (%s): oracle %s: %s\n", scenarios[row->scenario].name,
+               pass_name(row->pass), oracle_name(row->violation.oracle),
+               row->violation.text);
+        printf("  before call %u, crash %s\n", row->violation.call, row->violation.path);
+        if (row->shrunk) printf("  shrunk to %u operations\n", row->operations);
+        if (row->token[0]) printf("  crash --explain %s\n", row->token);
+    }
+    return n;
+}
+
+/* ---- JSON ---- */
+
+static void json_row(FILE *f, const struct campaign_row *row)
+{
+    const struct explore_stats *s = &row->stats;
+    fprintf(f,
+            "  {\"scenario\": \"%s\", \"pass\": \"%s\", \"windows\": %llu, \"points\": "
+            "%llu, \"sampled\": %llu, \"analytic\": %llu, \"images\": %llu, "
+            "\"primary\": %llu, \"distinct\": %llu, \"kills\": %llu, \"mixed\": %llu, "
+            "\"unfinished\": %llu, \"seconds\": %.3f, \"violated\": %s, \"oracle\": "
+            "\"%s\", \"token\": \"%s\", \"operations\": %u}",
+            scenarios[row->scenario].name, pass_name(row->pass), (ull)s->windows,
+            (ull)s->points, (ull)s->sampled, (ull)s->analytic, (ull)s->images,
+            (ull)s->primary, (ull)s->distinct, (ull)s->kills, (ull)s->mixed,
+            (ull)s->unfinished, s->seconds, row->violated ? "true" : "false",
+            oracle_name(row->violation.oracle), row->token, row->operations);
+}
+
+int report_json(const struct campaign *c, const char *path)
+{
+    FILE *f = fopen(path, "w");
+    if (!f) return -errno;
+    fprintf(f, "[\n");
+    for (size_t i = 0; i < c->row_count; i++) {
+        json_row(f, &c->rows[i]);
+        fprintf(f, "%s\n", i + 1 < c->row_count ? "," : "");
+    }
+    fprintf(f, "]\n");
+    return fclose(f) ? -errno : 0;
+}
+
+void report_last_line(const struct campaign *c)
+{
+    struct totals t = add_up(c);
+    printf("crash: %u scenarios, %llu crash points, %llu images, %llu distinct, %.0f "
+           "images/s/core, %llu violations\n",
+           t.scenarios, (ull)t.points, (ull)t.images, (ull)t.distinct,
+           rate(t.distinct, t.seconds), (ull)t.violations);
+}

@@ -1,0 +1,420 @@
+#include "tests/crash/run.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/db.h"
+
+static const char stranger_text[] = "not yours";
+
+/* ---- tapes ---- */
+
+size_t run_compile(const char *text, uint8_t out[RUN_TAPE_BYTES])
+{
+    const char *bad = NULL;
+    size_t n = tape_compile(text, out, RUN_TAPE_BYTES, &bad);
+    if (n == 0) {
+        fprintf(stderr, "crash: a scenario does not compile at \"%s\"\n", bad);
+        abort();
+    }
+    return n;
+}
+
+static void add_key(struct trial *t, uint8_t key)
+{
+    for (size_t i = 0; i < t->key_count; i++)
+        if (t->keys[i] == key) return;
+    t->keys[t->key_count++] = key;
+}
+
+void run_keys(struct trial *t, const uint8_t *tape, size_t size)
+{
+    struct tape_reader reader;
+    struct tape_op op;
+    tape_read(&reader, tape, size);
+    while (tape_next(&reader, &op))
+        for (unsigned i = 0; i < op.count; i++)
+            if (op.entries[i].change == TAPE_PUT) add_key(t, op.entries[i].key);
+}
+
+/* ---- the story ---- */
+
+static void note(struct run *r, enum run_event_kind kind, size_t group)
+{
+    if (r->event_count == RUN_EVENTS) return;
+    r->events[r->event_count++] =
+        (struct run_event){kind, r->operation, r->tap.calls, group};
+}
+
+static void tell(struct run *r, enum run_event_kind kind)
+{
+    note(r, kind, 0);
+    if (r->on_event) r->on_event(r->arg, kind);
+}
+
+__attribute__((format(printf, 2, 3))) static void break_run(struct run *r,
+                                                            const char *format, ...)
+{
+    if (r->broken) return;
+    r->broken = true;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(r->why, sizeof r->why, format, args);
+    va_end(args);
+}
+
+size_t run_lower(const struct run *r, enum model_crash crash)
+{
+    return model_lower(r->model, crash, r->clock.mono_us);
+}
+
+size_t run_upper(const struct run *r)
+{
+    return model_groups(r->model);
+}
+
+/* ---- opening, closing, crashing ---- */
+
+static void open_store(struct run *r)
+{
+    struct db_env env = {
+        .disk = r->disk, .clock = &r->clock.clock, .mem = mem_libc(), .sched = r->sched};
+    struct err_detail why;
+    if (r->db) return;
+    enum err e = db_open(&env, TRIAL_DIR, &r->trial->options, &r->db, &why);
+    if (e) {
+        r->db = NULL;
+        break_run(r, "open: %s: %s", err_text(e), why.text);
+    }
+}
+
+/* What the open store holds, judged by the model, which goes on from there. */
+static void restart_model(struct run *r, size_t lower, size_t upper)
+{
+    struct verdict v = trial_read(r->trial, r->db);
+    if (v.failed) {
+        break_run(r, "reading after a crash: %s", r->trial->failure);
+    } else if (!model_restart(r->model, trial_digest(r->trial, v.state), lower, upper)) {
+        break_run(r, "after a crash the store holds something else");
+    }
+}
+
+static void close_store(struct run *r)
+{
+    if (!r->db) return;
+    db_iter_free(r->iterator);
+    r->iterator = NULL;
+    enum err e = db_close(r->db);
+    r->db = NULL;
+    /* A close that answers OK promises as much as a sync. After a refusal nothing is
+     * promised beyond what was. */
+    if (e)
+        break_run(r, "close: %s", err_text(e));
+    else
+        model_durable(r->model);
+}
+
+/* The dead process's store is freed: its handles are dead and change nothing. */
+static void bury_store(struct run *r)
+{
+    if (!r->db) return;
+    db_iter_free(r->iterator);
+    r->iterator = NULL;
+    db_close(r->db);
+    r->db = NULL;
+}
+
+static void crash_store(struct run *r, const struct tape_op *op)
+{
+    bool cut = op->kind == TAPE_CUT;
+    size_t lower = run_lower(r, cut ? MODEL_CUT : MODEL_KILL), upper = run_upper(r);
+    const struct disk_ops *tapped = disk_tap_pause(r->disk, r->tap.inner);
+    struct rng rng;
+    rng_init(&rng, op->number);
+    trial_disarm(r->disk);
+    if (cut)
+        disk_sim_power_cut(r->disk, DISK_SURVIVE_RANDOM, &rng);
+    else
+        disk_sim_process_crash(r->disk);
+    bury_store(r);
+    disk_tap_resume(r->disk, tapped);
+    model_drop(r->model);
+    r->in_group = false;
+    tell(r, cut ? RUN_CUT : RUN_KILLED);
+    open_store(r);
+    if (r->db) restart_model(r, lower, upper);
+    tell(r, RUN_OPENED);
+}
+
+/* ---- writing ---- */
+
+static void fill_batch(struct run *r, const struct tape_op *op, struct batch *b)
+{
+    static uint8_t value[TAPE_VALUE_BYTES];
+    char text[TAPE_KEY_BYTES];
+    enum err e = ERR_OK;
+    for (unsigned i = 0; i < op->count && !e; i++) {
+        const struct tape_entry *entry = &op->entries[i];
+        slice key = slice_of(text, tape_key(entry->key, text));
+        slice bytes = slice_of(value, tape_value_size(entry->size));
+        switch (entry->change) {
+        case TAPE_PUT:
+            tape_value(r->puts++, entry->size, value);
+            model_put(r->model, key, bytes);
+            e = batch_put(b, key, bytes);
+            break;
+        case TAPE_DELETE:
+            model_delete(r->model, key);
+            e = batch_delete(b, key);
+            break;
+        case TAPE_ADD:
+            model_register_add(r->model, entry->reg, entry->number);
+            e = batch_register_add(b, entry->reg, entry->number);
+            break;
+        case TAPE_SET:
+            model_register_set(r->model, entry->reg, (uint64_t)entry->number);
+            e = batch_register_set(b, entry->reg, (uint64_t)entry->number);
+            break;
+        case TAPE_FLOOR:
+            model_floor(r->model, tape_prefix(entry->key));
+            e = batch_floor(b, tape_prefix(entry->key));
+            break;
+        case TAPE_CHANGES: break;
+        }
+    }
+    if (e) break_run(r, "batch: %s", err_text(e));
+}
+
+static void begin_group(struct run *r)
+{
+    r->in_group = true;
+    r->dropped = db_group_begin(r->db) != ERR_OK;
+}
+
+static enum sync_policy policy_of(const struct run *r)
+{
+    return r->trial->options.sync;
+}
+
+static void commit_group(struct run *r)
+{
+    r->in_group = false;
+    if (r->dropped) {
+        model_drop(r->model);
+        return;
+    }
+    size_t group = model_issue(r->model);
+    note(r, RUN_ISSUED, group);
+    if (db_group_commit(r->db) == ERR_OK) {
+        model_ack(r->model, policy_of(r), r->clock.mono_us);
+        note(r, RUN_ACKED, group);
+    } else {
+        model_fail(r->model);
+        note(r, RUN_FAILED, group);
+    }
+}
+
+static void write_batch(struct run *r, const struct tape_op *op)
+{
+    bool own = !r->in_group;
+    struct batch batch;
+    if (own) begin_group(r);
+    batch_init(&batch, mem_libc(), 0);
+    fill_batch(r, op, &batch);
+    if (!r->dropped && db_write(r->db, &batch) != ERR_OK)
+        break_run(r, "a write inside a group is refused");
+    batch_deinit(&batch);
+    if (own) commit_group(r);
+}
+
+/* ---- reading ---- */
+
+static void check_get(struct run *r, unsigned key)
+{
+    char text[TAPE_KEY_BYTES];
+    slice k = slice_of(text, tape_key(key, text)), got, want;
+    struct err_detail why;
+    enum err e = db_get(r->db, k, &got, &why);
+    bool there = model_get(r->model, k, &want);
+    if (e == ERR_NOT_FOUND ? there : e || !there || !slice_equal(got, want))
+        break_run(r, "get %.2s answers something else", text);
+}
+
+static void check_scan(struct run *r)
+{
+    struct verdict v = trial_read(r->trial, r->db);
+    struct model_digest want = model_digest_now(r->model);
+    if (v.failed)
+        break_run(r, "scan: %s", r->trial->failure);
+    else if (!model_digest_equal(trial_digest(r->trial, v.state), &want))
+        break_run(r, "scan answers something else");
+}
+
+static void turn_iterator(struct run *r)
+{
+    if (!r->iterator) {
+        if (db_iter_new(r->db, &r->iterator) != ERR_OK) break_run(r, "no iterator");
+        return;
+    }
+    for (db_iter_seek(r->iterator, slice_of(NULL, 0)); db_iter_valid(r->iterator);)
+        db_iter_next(r->iterator);
+    if (db_iter_error(r->iterator, NULL)) break_run(r, "the iterator fails");
+    db_iter_free(r->iterator);
+    r->iterator = NULL;
+}
+
+/* ---- operations ---- */
+
+static void order_failure(struct run *r, uint32_t number)
+{
+    static const enum disk_sim_effect effects[] = {DISK_EFFECT_NONE, DISK_EFFECT_PARTIAL,
+                                                   DISK_EFFECT_FULL};
+    struct tape_failure f = tape_failure(number);
+    disk_sim_fail_next(r->disk, effects[f.effect], f.error, f.part);
+}
+
+/* Flush and compaction answer OK only when everything is in tables. */
+static void work(struct run *r, enum tape_kind kind)
+{
+    enum err e = kind == TAPE_FLUSH ? db_flush(r->db) : db_compact(r->db);
+    if (e == ERR_OK)
+        model_durable(r->model);
+    else if (db_write_error(r->db)->code == ERR_OK)
+        break_run(r, "background work: %s", err_text(e));
+}
+
+static void play_operation(struct run *r, const struct tape_op *op)
+{
+    switch (op->kind) {
+    case TAPE_NOTHING: return;
+    case TAPE_CLOCK: clock_manual_advance(&r->clock, op->number); return;
+    case TAPE_FAIL: order_failure(r, op->number); return;
+    case TAPE_CUT:
+    case TAPE_KILL: crash_store(r, op); return;
+    case TAPE_OPEN:
+        open_store(r);
+        tell(r, RUN_OPENED);
+        return;
+    default: break;
+    }
+    if (!r->db) return;
+    switch (op->kind) {
+    case TAPE_WRITE: write_batch(r, op); break;
+    case TAPE_BEGIN:
+        if (!r->in_group) begin_group(r);
+        break;
+    case TAPE_COMMIT: commit_group(r); break;
+    case TAPE_GET: check_get(r, op->key); break;
+    case TAPE_SCAN: check_scan(r); break;
+    case TAPE_ITERATE: turn_iterator(r); break;
+    case TAPE_STEP: db_step(r->db); break;
+    case TAPE_FLUSH:
+    case TAPE_COMPACT: work(r, op->kind); break;
+    case TAPE_POLICY:
+        r->trial->options.sync = (enum sync_policy)op->number;
+        db_set_sync(r->db, policy_of(r));
+        break;
+    case TAPE_CLOSE: close_store(r); break;
+    case TAPE_REOPEN:
+        close_store(r);
+        open_store(r);
+        tell(r, RUN_OPENED);
+        break;
+    default: assert(false && "every operation is in one of the switches");
+    }
+}
+
+static void play(struct run *r, const uint8_t *tape, size_t size)
+{
+    struct tape_reader reader;
+    struct tape_op op;
+    tape_read(&reader, tape, size);
+    if (!r->db) { /* a tape begins with an open store */
+        open_store(r);
+        tell(r, RUN_OPENED);
+    }
+    for (r->operation = 0; !r->broken && tape_next(&reader, &op); r->operation++) {
+        note(r, RUN_OPERATION, 0);
+        play_operation(r, &op);
+    }
+    if (r->in_group && r->db) commit_group(r);
+}
+
+/* ---- all ---- */
+
+static void on_tap(void *arg, const struct tap_call *call)
+{
+    struct run *r = arg;
+    if (r->on_call) r->on_call(r->arg, call);
+}
+
+static void on_opened(void *arg, struct disk_dir *dir, const char *name,
+                      const void *handle)
+{
+    struct run *r = arg;
+    r->on_opened(r->opened_arg, dir, name, handle);
+}
+
+static void leave_stranger(struct run *r)
+{
+    struct disk_dir *dir;
+    struct disk_file *file;
+    int e = disk_dir_open(r->disk, TRIAL_DIR, &dir);
+    assert(!e);
+    e = disk_open(dir, TRIAL_STRANGER, DISK_WRITE | DISK_CREATE, SITE_OTHER_CREATE,
+                  &file);
+    assert(!e);
+    e = disk_write(file, 0, stranger_text, sizeof stranger_text, SITE_OTHER_WRITE, NULL);
+    assert(!e);
+    (void)e;
+    disk_close(file);
+    disk_dir_close(dir);
+}
+
+bool run_start(struct run *r, const struct scenario *s, struct trial *t)
+{
+    struct disk_sim_config config;
+    disk_sim_config_init(&config);
+    config.chunk_bytes = 64;
+    config.tau = 1;
+    *r = (struct run){.scenario = s, .trial = t};
+    if (disk_sim_new(mem_libc(), &config, &r->disk)) abort();
+    clock_manual_init(&r->clock, 1700000000000);
+    r->sched = sched_inline_new(mem_libc());
+    r->model = model_new(mem_libc());
+    t->stranger = s->stranger;
+    if (s->before) {
+        uint8_t tape[RUN_TAPE_BYTES];
+        size_t n = run_compile(s->before, tape);
+        run_keys(t, tape, n);
+        play(r, tape, n);
+        if (s->stranger && !r->broken) leave_stranger(r);
+        disk_sim_settle(r->disk);
+        model_durable(r->model);
+        r->event_count = 0;
+    }
+    return !r->broken;
+}
+
+void run_play(struct run *r, const uint8_t *tape, size_t size)
+{
+    run_keys(r->trial, tape, size);
+    disk_tap_on(&r->tap, r->disk, on_tap, r);
+    r->tap.drop = r->drop;
+    r->tap.opened = r->on_opened ? on_opened : NULL;
+    play(r, tape, size);
+    if (!r->broken && r->on_call) r->on_call(r->arg, NULL);
+    disk_tap_off(&r->tap);
+}
+
+void run_end(struct run *r)
+{
+    disk_sim_process_crash(r->disk);
+    bury_store(r);
+    model_free(r->model);
+    sched_free(r->sched);
+    disk_sim_free(r->disk);
+}

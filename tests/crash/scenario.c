@@ -1,0 +1,333 @@
+/* scenario.c - the table. Keys are a0 .. d3 (every x3 is forty bytes long), a put of
+ * size 8 makes a record of 45 bytes; see proptests/tape.h for the words. */
+#include "tests/crash/scenario.h"
+
+#include <string.h>
+
+/* ---- geometries ---- */
+
+/* One memtable of some ten records, logs of four chunks. */
+static const struct geometry tiny = {.name = "tiny",
+                                     .memtable_bytes = 1024,
+                                     .log_bytes = 256,
+                                     .block_bytes = 64,
+                                     .table_bytes = 128,
+                                     .level1_bytes = 1024,
+                                     .manifest_bytes = 4096,
+                                     .write_buffer_bytes = 64,
+                                     .level0_tables = 2,
+                                     .filter_bits = 0};
+/* Tables of many blocks, written in one piece. */
+static const struct geometry wide = {.name = "wide",
+                                     .memtable_bytes = 4096,
+                                     .log_bytes = 512,
+                                     .block_bytes = 64,
+                                     .table_bytes = 4096,
+                                     .level1_bytes = 65536,
+                                     .manifest_bytes = 4096,
+                                     .write_buffer_bytes = 128,
+                                     .level0_tables = 8,
+                                     .filter_bits = 8};
+/* Level 1 is full after one table: everything moves down at once. */
+static const struct geometry steep = {.name = "steep",
+                                      .memtable_bytes = 1024,
+                                      .log_bytes = 256,
+                                      .block_bytes = 64,
+                                      .table_bytes = 96,
+                                      .level1_bytes = 256,
+                                      .manifest_bytes = 8192,
+                                      .write_buffer_bytes = 128,
+                                      .level0_tables = 2,
+                                      .filter_bits = 4};
+/* The manifest rolls over every few edits. */
+static const struct geometry rolling = {.name = "rolling",
+                                        .memtable_bytes = 1024,
+                                        .log_bytes = 256,
+                                        .block_bytes = 64,
+                                        .table_bytes = 1024,
+                                        .level1_bytes = 4096,
+                                        .manifest_bytes = 256,
+                                        .write_buffer_bytes = 256,
+                                        .level0_tables = 4,
+                                        .filter_bits = 0};
+
+/* ---- scenarios ---- */
+
+#define FEW "put a0 8; put b0 24; put c0 8; add 0 3; flush; put a1 8; put b0 8"
+
+const struct scenario scenarios[] = {
+    {.name = "create",
+     .purpose = "A store is created where nothing was, and takes its first write.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .tape = "put a0 8; put b0 24"},
+    {.name = "put-always",
+     .purpose = "Single puts, each acknowledged after its own sync.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "put a2 8; put b1 24; put a2 64; put c1 0; put c2 1"},
+    {.name = "put-everysec",
+     .purpose = "Puts that are acknowledged at once and synced when a second has passed.",
+     .geometry = &tiny,
+     .policy = SYNC_EVERYSEC,
+     .before = FEW,
+     .tape = "put a2 8; put b1 24; clock 1000; step; put a2 8; put b2 8; clock 500; "
+             "step; put c1 8; clock 1000; step; clock 1000; step; put c2 8"},
+    {.name = "put-no",
+     .purpose = "Puts that nobody ever syncs: what survives is a prefix without a hole.",
+     .geometry = &wide,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a2 8; put b1 24; put a2 24; put b2 64; put c1 8; put d1 24; del a2; "
+             "put d2 8"},
+    {.name = "group",
+     .purpose = "Several clients share one record and one sync.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "begin; put a2 8; put b1 24; del a0; add 0 2; commit; begin; put d3 8; "
+             "put a2 24; commit; put c1 8"},
+    {.name = "delete",
+     .purpose = "Deleted keys stay deleted, in memory and above a table that has them.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "del a1; del b0; put b0 8; del a0; flush; del c0"},
+    {.name = "overwrite",
+     .purpose = "One key is overwritten for ever; no older value may come back.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a0 24; put a0 24; put a0 24; put a0 24; put a0 24; put a0 24; "
+             "put a0 24; put a0 24"},
+    {.name = "mset",
+     .purpose = "Batches of several keys are there wholly or not at all.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a0 24 + put b0 24 + put c0 24; del a0 + put d0 8 + add 1 4; "
+             "put a0 64 + put b0 64"},
+    {.name = "large-value",
+     .purpose = "A value larger than a block, and one larger than the memtable.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "put a2 200; put b1 1000; put a2 8; flush"},
+    {.name = "rotate",
+     .purpose = "A full memtable makes room for the next one while nobody syncs.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a2 64; put b1 64; put c1 64; put d0 64; put d1 8; step; put d2 8"},
+    {.name = "log-switch",
+     .purpose =
+         "A group of records spans two logs, the older of which is not synced yet.",
+     .geometry = &tiny,
+     .policy = SYNC_EVERYSEC,
+     .before = FEW,
+     .tape = "put a2 64; put b1 64; step; put c1 64; put d0 64; clock 1000; step; "
+             "put d1 24; put d2 8"},
+    {.name = "flush",
+     .purpose = "A memtable becomes a table, then its log is given up.",
+     .geometry = &wide,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "put a2 24; put b1 64; flush; put a0 8"},
+    {.name = "flush-unsynced",
+     .purpose = "A flush of writes that no sync has covered makes them durable.",
+     .geometry = &wide,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a2 24; put b1 64; del a0; flush; put a0 8; put a0 24"},
+    {.name = "compact-level0",
+     .purpose = "Overlapping tables of level 0 are merged and then deleted.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = "put a0 8; put b0 24; flush",
+     .tape = "put a0 24; put c0 8; flush; step; put b0 8"},
+    {.name = "compact-deep",
+     .purpose = "Compaction across levels with several outputs.",
+     .geometry = &steep,
+     .policy = SYNC_ALWAYS,
+     .before = "put a0 64; put b0 64; put c0 64; flush; put a1 64; put b1 64; "
+               "put c1 64; flush; step",
+     .tape = "put a0 24; put d0 64; flush; step; put b0 8; flush; step; put c0 8"},
+    {.name = "compact-all",
+     .purpose = "A manual compaction of everything, with writes that are not synced.",
+     .geometry = &steep,
+     .policy = SYNC_NO,
+     .before = "put a0 64; put b0 64; flush; put c0 64; flush; step",
+     .tape = "put a0 24; del b0; compact; put b0 8"},
+    {.name = "trivial-move",
+     .purpose = "A table moves to another level without being rewritten.",
+     .geometry = &wide,
+     .policy = SYNC_ALWAYS,
+     .before = "put a0 8; put a1 8; flush; compact; put c0 8; put c1 8",
+     .tape = "compact; put b0 8; del c0; compact"},
+    {.name = "tombstone-drop",
+     .purpose = "A tombstone with nothing below it goes; the key must not come back.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = "put a0 24; put b0 8; flush; del a0",
+     .tape = "flush; compact; put c0 8; del b0; compact"},
+    {.name = "expiry",
+     .purpose = "A key and its deadline come and go together, with the count of keys.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a2 8 + put d0 0 + add 0 1; put b2 8 + put d1 0 + add 0 1; "
+             "del a2 + del d0 + add 0 -1; flush; del b2 + del d1 + add 0 -1"},
+    {.name = "counters",
+     .purpose = "Registers are summed by recovery and stored by a flush, never twice.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "add 0 5; add 1 7; flush; add 0 -3; set 2 9; flush; add 0 1"},
+    {.name = "manifest-roll",
+     .purpose = "The manifest rolls over and the pointer is switched.",
+     .geometry = &rolling,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "put a2 24; flush; put b1 8; flush; put c1 8"},
+    {.name = "manifest-unsynced",
+     .purpose = "The pointer is switched while writes wait for their sync.",
+     .geometry = &rolling,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a2 64; put b1 64; put c1 24; step; flush; put d1 8; put d2 24"},
+    {.name = "flushall",
+     .purpose = "All keys of a prefix go at once, in a record of the log.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "floor a; put a2 8; floor b + set 0 0; flush; floor a; put a0 8; compact"},
+    {.name = "close-reopen",
+     .purpose = "A clean close leaves nothing to recover.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a2 24; put b1 24; reopen; put a2 8; put c1 24; close; open; del a2; "
+             "flush"},
+    {.name = "reopen",
+     .purpose = "The first edit after a clean reopen follows a mark that is not synced.",
+     .geometry = &rolling,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "reopen; put b1 8; flush; reopen; flush; put a0 8"},
+    {.name = "idle-mark",
+     .purpose = "An idle store notes how far it is durable; the note may be lost.",
+     .geometry = &tiny,
+     .policy = SYNC_EVERYSEC,
+     .before = FEW,
+     .tape = "put a2 8; clock 1000; step; clock 1000; step; put b1 24; clock 1000; step; "
+             "clock 2000; step; put c1 8"},
+    {.name = "torn-tail",
+     .purpose = "Reopened after a power cut that tore the log; then written again.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a2 64; put b1 64; put c1 8; cut 5; put a2 24; put d1 64; cut 9; "
+             "put d2 8"},
+    {.name = "write-after-recovery",
+     .purpose = "What is acknowledged after a recovery survives the next cut.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "put a2 24; put b1 8; cut 3; put a2 8; put c1 24; cut 7; put b2 8; "
+             "flush; put c2 8"},
+    {.name = "killed",
+     .purpose = "The process dies and comes back while its writes are in the cache only.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape =
+         "put a2 24; put b1 64; kill; put a2 8; put c1 64; kill; put c2 8; put d1 24"},
+    {.name = "recycle",
+     .purpose = "Logs are used again under new names; what they held stays buried.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = "put a0 64; put a1 64; flush; put a0 64; put b1 64; flush; step",
+     .tape = "put a0 24; put b0 64; flush; put a1 24; put c0 24; step; flush; put a0 8; "
+             "put b1 8"},
+    {.name = "failed-fsync",
+     .purpose = "A sync fails: the group is an error, later writes are refused, reopen.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "put a2 24; begin; put b1 24; put a0 8; fail 0; commit; put c1 8; get a0; "
+             "kill; put c1 24; put c2 8"},
+    {.name = "failed-write",
+     .purpose = "A write of the log stops half way; the store is opened again.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .tape = "put a2 24; begin; put b1 64; fail 113; commit; get b1; kill; put b1 8; "
+             "put c2 8"},
+    {.name = "policy-switch",
+     .purpose = "Unsynced writes are followed by one that asks for a sync.",
+     .geometry = &tiny,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "put a2 64; put b1 24; policy always; put c1 24; policy no; put c2 8; "
+             "put a2 8"},
+    {.name = "stranger",
+     .purpose = "Somebody else's file in the directory outlives everything.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .stranger = true,
+     .tape = "put a2 8; flush; put b1 8; compact; reopen; put c1 8"},
+
+    {.name = "checkpoint",
+     .purpose = "An online backup is whole or absent.",
+     .waiting = "checkpoints"},
+    {.name = "repair",
+     .purpose = "Salvage of a damaged store may itself be cut.",
+     .waiting = "the repair command"},
+    {.name = "multi-exec",
+     .purpose = "A transaction with commands of every kind is one batch.",
+     .waiting = "MULTI in the server"},
+    {.name = "swapdb",
+     .purpose = "Two databases change places in one record.",
+     .waiting = "SWAPDB in the server"},
+    {.name = "rename",
+     .purpose = "A key is under its old name or its new one, never both or neither.",
+     .waiting = "RENAME in the server"},
+    {.name = "copy",
+     .purpose = "A copy has the value and the deadline of its source.",
+     .waiting = "COPY in the server"},
+    {.name = "new-log",
+     .purpose = "After a failed sync the store comes back through a new log.",
+     .waiting = "recovery of writes without a restart"},
+    {.name = "disk-full",
+     .purpose = "Writes stop on a full disk and resume when there is room.",
+     .waiting = "the reserve of a full disk"},
+};
+const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
+
+const struct scenario *scenario_find(const char *name)
+{
+    for (size_t i = 0; i < scenario_count; i++)
+        if (!strcmp(scenarios[i].name, name)) return &scenarios[i];
+    return NULL;
+}
+
+void scenario_options(const struct scenario *s, struct options *out)
+{
+    const struct geometry *g = s->geometry;
+    options_init(out);
+    out->sync = s->policy;
+    out->memtable_bytes = g->memtable_bytes;
+    out->log_bytes = g->log_bytes;
+    out->block_bytes = g->block_bytes;
+    out->restart_interval = 2;
+    out->filter_bits = g->filter_bits;
+    out->table_bytes = g->table_bytes;
+    out->cache_bytes = 0;
+    out->level0_tables = g->level0_tables;
+    out->level1_bytes = g->level1_bytes;
+    out->level_ratio = 2;
+    out->manifest_bytes = g->manifest_bytes;
+    out->write_buffer_bytes = g->write_buffer_bytes;
+}

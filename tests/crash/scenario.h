@@ -1,0 +1,46 @@
+/* scenario.h - short lives of a store, each made for one way in which a crash may hurt.
+ *
+ * Flow:    crash.c > scenario_find > run > explorer
+ * Owns:    nothing: constant tables.
+ * Tests:   tests/crash/scenario_test.c
+ *
+ * A scenario is a tape (proptests/tape.h) in its text form. `before` is played first and
+ * made durable as a whole; crashes are explored only in `tape`, so that every window
+ * holds what the scenario is about and nothing else.
+ */
+#ifndef TESTS_CRASH_SCENARIO_H
+#define TESTS_CRASH_SCENARIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/options.h"
+
+/* Sizes of a store so small that everything happens within a few operations. */
+struct geometry {
+    const char *name;
+    size_t memtable_bytes, log_bytes, block_bytes, table_bytes;
+    size_t level1_bytes, manifest_bytes, write_buffer_bytes;
+    unsigned level0_tables;
+    unsigned filter_bits;
+};
+
+struct scenario {
+    const char *name;
+    const char *purpose; /* one sentence */
+    const struct geometry *geometry;
+    enum sync_policy policy; /* at the start */
+    const char *before;      /* NULL: not even a directory */
+    const char *tape;        /* NULL: waiting */
+    const char *waiting;     /* for what; NULL: live */
+    bool stranger;           /* somebody else's file lies in the directory */
+};
+
+extern const struct scenario scenarios[];
+extern const size_t scenario_count;
+
+/* NULL: no such scenario. */
+const struct scenario *scenario_find(const char *name);
+void scenario_options(const struct scenario *s, struct options *out);
+
+#endif

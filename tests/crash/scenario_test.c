@@ -1,0 +1,69 @@
+#include "tests/crash/scenario.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/crash/run.h"
+#include "tests/support/check.h"
+
+static void names_differ_and_purposes_are_sentences(void)
+{
+    for (size_t i = 0; i < scenario_count; i++) {
+        const struct scenario *s = &scenarios[i];
+        CHECK(scenario_find(s->name) == s);
+        size_t n = strlen(s->purpose);
+        CHECK(n > 20 && s->purpose[n - 1] == '.');
+    }
+}
+
+static void live_scenarios_have_a_tape_and_legal_sizes(void)
+{
+    unsigned live = 0;
+    for (size_t i = 0; i < scenario_count; i++) {
+        const struct scenario *s = &scenarios[i];
+        if (s->waiting) continue;
+        uint8_t tape[RUN_TAPE_BYTES];
+        struct options options;
+        struct err_detail why;
+        CHECK(run_compile(s->tape, tape) > 0);
+        scenario_options(s, &options);
+        CHECK_INT(options_check(&options, &why), ERR_OK);
+        live++;
+    }
+    CHECK(live >= 30);
+}
+
+static void waiting_scenarios_say_for_what(void)
+{
+    for (size_t i = 0; i < scenario_count; i++)
+        CHECK(scenarios[i].waiting ? !scenarios[i].tape : scenarios[i].tape != NULL);
+}
+
+static void each_one_plays_to_its_end(void)
+{
+    for (size_t i = 0; i < scenario_count; i++) {
+        const struct scenario *s = &scenarios[i];
+        if (s->waiting) continue;
+        struct options options;
+        struct trial t;
+        struct run r;
+        uint8_t tape[RUN_TAPE_BYTES];
+        scenario_options(s, &options);
+        trial_init(&t, &options);
+        size_t n = run_compile(s->tape, tape);
+        REQUIRE(run_start(&r, s, &t));
+        run_play(&r, tape, n);
+        if (r.broken) printf("%s: %s\n", s->name, r.why);
+        CHECK(!r.broken);
+        run_end(&r);
+        trial_deinit(&t);
+    }
+}
+
+CU_TestInfo crash_scenario_tests[] = {
+    {"names_differ_and_purposes_are_sentences", names_differ_and_purposes_are_sentences},
+    {"live_scenarios_have_a_tape_and_legal_sizes",
+     live_scenarios_have_a_tape_and_legal_sizes},
+    {"waiting_scenarios_say_for_what", waiting_scenarios_say_for_what},
+    {"each_one_plays_to_its_end", each_one_plays_to_its_end},
+    CU_TEST_INFO_NULL};

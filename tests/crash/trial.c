@@ -1,0 +1,404 @@
+#include "tests/crash/trial.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/db_state.h"
+#include "engine/filename.h"
+#include "fault/disk_sim_state.h"
+
+#define POOL_BYTES ((size_t)64 << 20)
+
+/* ---- names of oracles ---- */
+
+static const char *const names[] = {"none",
+#define ORACLE_NAME(id, name, text) name,
+                                    ORACLES(ORACLE_NAME)};
+static const char *const texts[] = {"",
+#define ORACLE_TEXT(id, name, text) text,
+                                    ORACLES(ORACLE_TEXT)};
+#undef ORACLE_NAME
+#undef ORACLE_TEXT
+
+const char *oracle_name(enum oracle o)
+{
+    return names[o];
+}
+
+const char *oracle_text(enum oracle o)
+{
+    return texts[o];
+}
+
+enum oracle oracle_find(const char *name)
+{
+    for (unsigned o = 1; o < ORACLE_COUNT; o++)
+        if (!strcmp(names[o], name)) return (enum oracle)o;
+    return ORACLE_NONE;
+}
+
+/* ---- the bench ---- */
+
+void trial_init(struct trial *t, const struct options *options)
+{
+    *t = (struct trial){.options = *options};
+    if (pool_mem_init(&t->pool, POOL_BYTES)) abort();
+    clock_manual_init(&t->clock, 1700000000000);
+    image_set_init(&t->after);
+}
+
+void trial_deinit(struct trial *t)
+{
+    pool_mem_deinit(&t->pool);
+    image_set_deinit(&t->after);
+    free(t->states.digest);
+}
+
+uint32_t trial_state(struct trial *t, const struct model_digest *digest)
+{
+    struct trial_states *s = &t->states;
+    for (size_t i = s->count; i-- > 0;)
+        if (model_digest_equal(&s->digest[i], digest)) return (uint32_t)i + 1;
+    if (s->count == s->size) {
+        s->size = s->size ? s->size * 2 : 64;
+        s->digest = realloc(s->digest, s->size * sizeof *s->digest);
+        if (!s->digest) abort();
+    }
+    s->digest[s->count++] = *digest;
+    return (uint32_t)s->count;
+}
+
+struct verdict trial_fail(struct trial *t, enum oracle o, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(t->failure, sizeof t->failure, format, args);
+    va_end(args);
+    return (struct verdict){.failed = o};
+}
+
+uint32_t trial_handles(const struct disk *disk)
+{
+    return ((const struct sim *)disk)->now.handles;
+}
+
+void trial_disarm(struct disk *disk)
+{
+    sim_of(disk)->now.fail_armed = 0;
+}
+
+/* ---- opening and closing ---- */
+
+enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
+                    struct err_detail *why)
+{
+    out->place = pool_mem_place(&t->pool);
+    out->handles = trial_handles(disk);
+    out->sched = sched_inline_new(&t->pool.mem);
+    struct db_env env = {.disk = disk,
+                         .clock = &t->clock.clock,
+                         .mem = &t->pool.mem,
+                         .sched = out->sched,
+                         .log = t->log,
+                         .log_arg = t->log_arg};
+    enum err e = db_open(&env, TRIAL_DIR, &t->options, &out->db, why);
+    if (e) pool_mem_release(&t->pool, out->place);
+    return e;
+}
+
+bool trial_close(struct trial *t, struct disk *disk, struct trial_store *s)
+{
+    enum err e = db_close(s->db);
+    sched_free(s->sched);
+    long blocks = pool_mem_release(&t->pool, s->place);
+    long handles = (long)trial_handles(disk) - (long)s->handles;
+    if (e) {
+        trial_fail(t, ORACLE_WORKS, "closing failed: %s", err_text(e));
+        return false;
+    }
+    if (!blocks && !handles) return true;
+    trial_fail(t, ORACLE_LEAK, "left behind: %ld blocks of memory, %ld handles", blocks,
+               handles);
+    return false;
+}
+
+/* ---- reading everything ---- */
+
+static enum err scan(struct db *db, struct model_digest *out, struct err_detail *why)
+{
+    struct db_iter *it;
+    enum err e = db_iter_new(db, &it);
+    if (e) return e;
+    model_digest_init(out);
+    for (db_iter_seek(it, slice_of(NULL, 0)); db_iter_valid(it); db_iter_next(it))
+        model_digest_key(out, db_iter_key(it), db_iter_value(it));
+    e = db_iter_error(it, why);
+    db_iter_free(it);
+    return e;
+}
+
+static enum err get_all(const struct trial *t, struct db *db, struct model_digest *out,
+                        struct err_detail *why)
+{
+    model_digest_init(out);
+    for (size_t i = 0; i < t->key_count; i++) {
+        char text[TAPE_KEY_BYTES];
+        slice key = slice_of(text, tape_key(t->keys[i], text)), value;
+        enum err e = db_get(db, key, &value, why);
+        if (e == ERR_OK) model_digest_key(out, key, value);
+        if (e && e != ERR_NOT_FOUND) return e;
+    }
+    return ERR_OK;
+}
+
+struct verdict trial_read(struct trial *t, struct db *db)
+{
+    struct err_detail why = {.code = ERR_OK};
+    struct model_digest seen, got;
+    enum err e = scan(db, &seen, &why);
+    if (e) return trial_fail(t, ORACLE_AGREE, "scan: %s: %s", err_text(e), why.text);
+    if (trial_asks(t, ORACLE_AGREE)) {
+        e = get_all(t, db, &got, &why);
+        if (e) return trial_fail(t, ORACLE_AGREE, "get: %s: %s", err_text(e), why.text);
+        if (!model_digest_equal(&seen, &got))
+            return trial_fail(t, ORACLE_AGREE, "scan shows %llu keys, get %llu",
+                              (unsigned long long)seen.keys,
+                              (unsigned long long)got.keys);
+    }
+    for (unsigned r = 0; r < REGISTERS; r++) {
+        uint64_t value = db_register(db, r);
+        if (value) model_digest_register(&seen, r, value);
+    }
+    return (struct verdict){.state = trial_state(t, &seen)};
+}
+
+/* ---- files ---- */
+
+struct inventory {
+    const struct db *db;
+    size_t logs, tables, fixed, manifests, strangers;
+    char unknown[64]; /* a file of our pattern that nobody names */
+};
+
+static bool is_named(const struct inventory *inv, enum filename_kind kind,
+                     uint64_t number)
+{
+    const struct store_state *s = &inv->db->state;
+    if (kind == FILENAME_MANIFEST) return number == s->manifest;
+    for (size_t i = 0; kind == FILENAME_LOG && i < s->log_count; i++)
+        if (s->logs[i].number == number) return true;
+    for (size_t i = 0; kind == FILENAME_SST && i < s->table_count; i++)
+        if (s->tables[i].meta.number == number) return true;
+    return kind == FILENAME_FIXED;
+}
+
+static int take_stock(void *arg, const char *name)
+{
+    struct inventory *inv = arg;
+    uint64_t number = 0;
+    enum filename_kind kind = filename_parse(name, &number);
+    inv->strangers += kind == FILENAME_STRANGER;
+    inv->logs += kind == FILENAME_LOG;
+    inv->tables += kind == FILENAME_SST;
+    inv->manifests += kind == FILENAME_MANIFEST;
+    inv->fixed += kind == FILENAME_FIXED;
+    if (kind == FILENAME_STRANGER || is_named(inv, kind, number)) return 0;
+    snprintf(inv->unknown, sizeof inv->unknown, "%s", name);
+    return 0;
+}
+
+static bool tables_whole(struct trial *t, const struct db *db)
+{
+    struct err_detail why = {.code = ERR_OK};
+    for (unsigned l = 0; l < LEVELS_MAX; l++)
+        for (size_t i = 0; i < db->version->levels[l].count; i++) {
+            const struct table *table = db->version->levels[l].tables[i];
+            if (sst_check(table->sst, &table->meta, &why) == ERR_OK) continue;
+            trial_fail(t, ORACLE_FILES, "%s", why.text);
+            return false;
+        }
+    return true;
+}
+
+static bool files_right(struct trial *t, const struct db *db)
+{
+    struct inventory inv = {.db = db};
+    const struct store_state *s = &db->state;
+    int e = disk_list(db->dir, take_stock, &inv);
+    if (e) {
+        trial_fail(t, ORACLE_FILES, "listing: error %d", -e);
+        return false;
+    }
+    if (inv.unknown[0]) {
+        trial_fail(t, ORACLE_FILES, "%s is left, and nobody names it", inv.unknown);
+        return false;
+    }
+    if (inv.logs != s->log_count || inv.tables != s->table_count || inv.fixed != 2 ||
+        inv.manifests != 1 || inv.strangers != t->stranger) {
+        trial_fail(t, ORACLE_FILES,
+                   "logs %zu of %zu, tables %zu of %zu, fixed %zu of 2, manifests %zu of "
+                   "1, strangers %zu of %d",
+                   inv.logs, s->log_count, inv.tables, s->table_count, inv.fixed,
+                   inv.manifests, inv.strangers, t->stranger);
+        return false;
+    }
+    return tables_whole(t, db);
+}
+
+/* ---- what depends on the recovered store only ---- */
+
+/* The process dies right after it has opened the store, and opens it again. */
+static struct verdict ask_again(struct trial *t, struct disk *disk, uint32_t state)
+{
+    struct trial_store s;
+    struct err_detail why;
+    disk_sim_process_crash(disk);
+    uint32_t before = disk_sim_microops(disk);
+    enum err e = trial_open(t, disk, &s, &why);
+    if (e) return trial_fail(t, ORACLE_AGAIN, "opened again: %s", why.text);
+    uint32_t made = disk_sim_microops(disk) - before;
+    struct verdict v = trial_read(t, s.db);
+    bool closed = trial_close(t, disk, &s);
+    if (v.failed || !closed) return (struct verdict){.failed = ORACLE_AGAIN};
+    if (v.state != state)
+        return trial_fail(t, ORACLE_AGAIN, "opened again it holds something else");
+    if (made)
+        return trial_fail(t, ORACLE_AGAIN, "opened again it made %u micro-operations",
+                          made);
+    return v;
+}
+
+/* What the store should hold. */
+struct expectation {
+    bool present[TAPE_KEYS];
+    slice value[TAPE_KEYS];
+    uint64_t registers[REGISTERS];
+};
+
+static uint32_t expected_state(struct trial *t, const struct expectation *x)
+{
+    struct model_digest d;
+    char text[TAPE_KEY_BYTES];
+    model_digest_init(&d);
+    for (unsigned k = 0; k < TAPE_KEYS; k++)
+        if (x->present[k])
+            model_digest_key(&d, slice_of(text, tape_key(k, text)), x->value[k]);
+    for (unsigned r = 0; r < REGISTERS; r++)
+        if (x->registers[r]) model_digest_register(&d, r, x->registers[r]);
+    return trial_state(t, &d);
+}
+
+/* Copies of what is there now, in the pool. */
+static void expect_present(struct trial *t, struct db *db, struct expectation *x)
+{
+    memset(x, 0, sizeof *x);
+    for (unsigned k = 0; k < TAPE_KEYS; k++) {
+        char text[TAPE_KEY_BYTES];
+        slice value;
+        if (db_get(db, slice_of(text, tape_key(k, text)), &value, NULL)) continue;
+        uint8_t *copy = mem_alloc(&t->pool.mem, value.size + 1);
+        if (value.size) memcpy(copy, value.data, value.size);
+        x->present[k] = true;
+        x->value[k] = slice_of(copy, value.size);
+    }
+    for (unsigned r = 0; r < REGISTERS; r++)
+        x->registers[r] = db_register(db, r);
+}
+
+static enum err write_some(struct db *db, struct expectation *x)
+{
+    char text[TAPE_KEY_BYTES];
+    x->present[0] = true;
+    x->value[0] = slice_of("works", 5);
+    x->present[4] = false;
+    enum err e = db_put(db, slice_of(text, tape_key(0, text)), x->value[0]);
+    return e ? e : db_delete(db, slice_of(text, tape_key(4, text)));
+}
+
+static struct verdict expect_state(struct trial *t, struct db *db, uint32_t want,
+                                   const char *when)
+{
+    struct verdict v = trial_read(t, db);
+    if (v.failed || v.state == want) return v;
+    return trial_fail(t, ORACLE_WORKS, "%s it holds something else", when);
+}
+
+static struct verdict work_on(struct trial *t, struct db *db, uint32_t *want)
+{
+    struct expectation x;
+    expect_present(t, db, &x);
+    enum err e = write_some(db, &x);
+    *want = expected_state(t, &x);
+    if (e) return trial_fail(t, ORACLE_WORKS, "a write: %s", err_text(e));
+    e = db_flush(db);
+    if (e) return trial_fail(t, ORACLE_WORKS, "flush: %s", err_text(e));
+    struct verdict v = expect_state(t, db, *want, "after a flush");
+    if (v.failed) return v;
+    e = db_compact(db);
+    if (e) return trial_fail(t, ORACLE_WORKS, "compaction: %s", err_text(e));
+    return expect_state(t, db, *want, "after a compaction");
+}
+
+static struct verdict ask_works(struct trial *t, struct disk *disk)
+{
+    struct trial_store s;
+    struct err_detail why;
+    uint32_t want = 0;
+    disk_sim_process_crash(disk);
+    enum err e = trial_open(t, disk, &s, &why);
+    if (e) return trial_fail(t, ORACLE_WORKS, "opened again: %s", why.text);
+    struct verdict v = work_on(t, s.db, &want);
+    disk_sim_process_crash(disk); /* what the expectation copied is released with it */
+    db_close(s.db);
+    pool_mem_release(&t->pool, s.place);
+    if (v.failed) return v;
+    e = trial_open(t, disk, &s, &why);
+    if (e) return trial_fail(t, ORACLE_WORKS, "reopened: %s", why.text);
+    v = expect_state(t, s.db, want, "reopened");
+    if (!v.failed && !files_right(t, s.db)) v.failed = ORACLE_WORKS;
+    if (!trial_close(t, disk, &s) && !v.failed) v.failed = ORACLE_WORKS;
+    return v;
+}
+
+/* Oracles again and works, once for each recovered store. */
+static struct verdict ask_after(struct trial *t, struct disk *disk, struct verdict v)
+{
+    uint64_t hash[2];
+    disk_sim_hash_visible(disk, hash);
+    struct image_entry *known = image_set_add(&t->after, hash);
+    if (known->value) return v;
+    known->value = 1;
+    struct verdict asked = v;
+    if (trial_asks(t, ORACLE_AGAIN)) {
+        unsigned before = disk_sim_snapshot(disk);
+        asked = ask_again(t, disk, v.state);
+        disk_sim_rollback(disk, before);
+    }
+    if (!asked.failed && trial_asks(t, ORACLE_WORKS)) {
+        unsigned before = disk_sim_snapshot(disk);
+        asked = ask_works(t, disk);
+        disk_sim_rollback(disk, before);
+    }
+    return asked.failed ? asked : v;
+}
+
+/* ---- one image ---- */
+
+struct verdict trial_image(struct trial *t, struct disk *disk)
+{
+    struct trial_store s;
+    struct err_detail why;
+    t->ran[ORACLE_OPEN]++;
+    enum err e = trial_open(t, disk, &s, &why);
+    if (e) return trial_fail(t, ORACLE_OPEN, "%s: %s", err_text(e), why.text);
+    struct verdict v = trial_read(t, s.db);
+    if (!v.failed && trial_asks(t, ORACLE_FILES) && !files_right(t, s.db))
+        v.failed = ORACLE_FILES;
+    if (!v.failed) v = ask_after(t, disk, v);
+    bool clean = trial_close(t, disk, &s);
+    if (!v.failed && trial_asks(t, ORACLE_LEAK) && !clean) v.failed = ORACLE_LEAK;
+    return v;
+}

@@ -1,0 +1,123 @@
+/* trial.h - recovers one image and judges what came back, in microseconds.
+ *
+ * Flow:    explorer > trial_image > db_open, scan, gets, files, db_close > verdict
+ * Owns:    a pool of memory, the table of states that were seen.
+ * Errors:  a verdict names the oracle that failed; trial.failure says how. Aborts without
+ *          memory.
+ * Threads: one. Trials nest: the disk of an outer one stays as it is, because whoever
+ *          shows images (fault/images.h) takes back what was done to them.
+ * Tests:   tests/crash/trial_test.c
+ *
+ * What a store holds is reduced to a digest (proptests/model.h) and the digest to a small
+ * number, its *state*. Whether that state may be there is another question: it depends on
+ * what had been acknowledged, and is asked again for every history that leads here.
+ */
+#ifndef TESTS_CRASH_TRIAL_H
+#define TESTS_CRASH_TRIAL_H
+
+#include <stdbool.h>
+
+#include "engine/db.h"
+#include "fault/disk_sim.h"
+#include "fault/images.h"
+#include "proptests/model.h"
+#include "proptests/tape.h"
+#include "tests/crash/image_set.h"
+#include "tests/crash/pool_mem.h"
+
+#define TRIAL_DIR      "db" /* the store's directory */
+#define TRIAL_STRANGER "notes.txt"
+
+/* The oracles: what must hold of a recovered store. */
+#define ORACLES(X)                                                                       \
+    X(ORACLE_OPEN, "open", "the store opens")                                            \
+    X(ORACLE_DURABLE, "durable", "everything acknowledged as durable is there")          \
+    X(ORACLE_PREFIX, "prefix", "the state is the one after a prefix of the groups")      \
+    X(ORACLE_INVENTED, "invented", "nothing is there that was not written")              \
+    X(ORACLE_FILES, "files", "every file of the state is whole, and no other is left")   \
+    X(ORACLE_AGAIN, "again", "recovering again changes nothing")                         \
+    X(ORACLE_WORKS, "works", "the store takes writes, flushes, compacts, reopens")       \
+    X(ORACLE_SETTLED, "settled", "what recovery served outlives the next power cut")     \
+    X(ORACLE_AGREE, "agree", "get, scan and count agree")                                \
+    X(ORACLE_LEAK, "leak", "no memory and no handle is left behind")                     \
+    X(ORACLE_CUT_RECOVERY, "cut-recovery", "a cut inside recovery changes nothing")      \
+    X(ORACLE_ANSWER, "answer", "the running store answers what the model answers")
+#define ORACLE_ENUM(id, name, text) id,
+enum oracle { ORACLE_NONE, ORACLES(ORACLE_ENUM) ORACLE_COUNT };
+#undef ORACLE_ENUM
+const char *oracle_name(enum oracle o); /* static; "none" for ORACLE_NONE */
+const char *oracle_text(enum oracle o); /* static */
+/* ORACLE_NONE: no such name. */
+enum oracle oracle_find(const char *name);
+
+/* A state, or an oracle that failed. */
+struct verdict {
+    enum oracle failed;
+    uint32_t state; /* from 1 */
+};
+
+struct trial_states {
+    struct model_digest *digest; /* state s: digest[s - 1] */
+    size_t count, size;
+};
+
+struct trial {
+    struct options options;
+    struct pool_mem pool;
+    struct clock_manual clock;
+    uint8_t keys[TAPE_KEYS]; /* indices of keys that are ever written */
+    size_t key_count;
+    bool stranger; /* a file TRIAL_STRANGER must be untouched */
+    struct trial_states states;
+    struct image_set after; /* what was already asked of equal recovered stores */
+    uint64_t ran[ORACLE_COUNT];
+    uint32_t silenced; /* set of 1 << oracle: never asked */
+    char failure[400]; /* of the last oracle that failed */
+    void (*log)(void *arg, enum log_level level, const char *line);
+    void *log_arg;
+};
+
+void trial_init(struct trial *t, const struct options *options);
+void trial_deinit(struct trial *t);
+
+/* The number of a state, given when it is first seen. */
+uint32_t trial_state(struct trial *t, const struct model_digest *digest);
+static inline const struct model_digest *trial_digest(const struct trial *t, uint32_t s)
+{
+    return &t->states.digest[s - 1];
+}
+static inline bool trial_asks(struct trial *t, enum oracle o)
+{
+    if (t->silenced >> o & 1) return false;
+    t->ran[o]++;
+    return true;
+}
+/* Notes why an oracle failed. */
+struct verdict trial_fail(struct trial *t, enum oracle o, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A store that is open in the pool. */
+struct trial_store {
+    struct db *db;
+    struct sched *sched;
+    struct pool_place place;
+    uint32_t handles;
+};
+enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
+                    struct err_detail *why);
+/* Closes it. False: something was left behind (failure says what). */
+bool trial_close(struct trial *t, struct disk *disk, struct trial_store *s);
+/* Everything that the store holds, by scan and by get. */
+struct verdict trial_read(struct trial *t, struct db *db);
+
+/* Recovers the disk as it stands (nothing of it open) and judges what does not depend on
+ * history: oracles open, files, agree, leak; for recovered stores that were not met
+ * before also again and works. The disk is changed; the caller takes it back. */
+struct verdict trial_image(struct trial *t, struct disk *disk);
+
+/* Open handles of a simulated disk. */
+uint32_t trial_handles(const struct disk *disk);
+/* Takes back a failure that was ordered and has not fired. */
+void trial_disarm(struct disk *disk);
+
+#endif
