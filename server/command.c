@@ -59,13 +59,15 @@ static bool got(struct call *c, enum err e, const struct err_detail *why)
 
 bool call_get(struct call *c, slice key, struct entry *out)
 {
-    struct err_detail why = {0};
+    struct err_detail why;
+    why.text[0] = '\0';
     return got(c, keyspace_get(call_keyspace(c), call_db(c), key, out, &why), &why);
 }
 
 bool call_peek(struct call *c, slice key, struct entry *out)
 {
-    struct err_detail why = {0};
+    struct err_detail why;
+    why.text[0] = '\0';
     return got(c, keyspace_peek(call_keyspace(c), call_db(c), key, out, &why), &why);
 }
 

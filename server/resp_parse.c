@@ -57,36 +57,15 @@ static enum resp_result take_number(struct resp_parser *p, const uint8_t *data, 
     return RESP_OK;
 }
 
-/* The common case, one to nine digits and a whole line end, without a search. False:
- * take_number decides. */
-static inline bool take_small_number(struct resp_parser *p, const uint8_t *data, size_t n,
-                                     int64_t *out)
-{
-    size_t at = p->at + 1;
-    if (n - p->at < 12 || data[at] == '0') return false;
-    int64_t v = 0;
-    for (int i = 0; i < 9; i++, at++) {
-        unsigned digit = (unsigned)data[at] - '0';
-        if (digit > 9) break;
-        v = v * 10 + digit;
-    }
-    if (data[at] != '\r' || at == p->at + 1) return false;
-    *out = v;
-    p->at = p->scanned = at + 2;
-    return true;
-}
-
 /* ---- arrays ---- */
 
 static enum resp_result array_header(struct resp_parser *p, const uint8_t *data, size_t n)
 {
-    int64_t count = 0;
-    bool ok = true;
-    if (!take_small_number(p, data, n, &count)) {
-        enum resp_result r =
-            take_number(p, data, n, "too big mbulk count string", &ok, &count);
-        if (r != RESP_OK) return r;
-    }
+    int64_t count;
+    bool ok;
+    enum resp_result r =
+        take_number(p, data, n, "too big mbulk count string", &ok, &count);
+    if (r != RESP_OK) return r;
     if (!ok || count > RESP_ARGS_MAX) return fail(p, "invalid multibulk length");
     p->argc = 0;
     p->args_left = count > 0 ? (uint32_t)count : 0;
@@ -95,14 +74,9 @@ static enum resp_result array_header(struct resp_parser *p, const uint8_t *data,
 
 static enum resp_result bulk_header(struct resp_parser *p, const uint8_t *data, size_t n)
 {
-    int64_t size = 0;
-    bool ok = true;
+    int64_t size;
+    bool ok;
     if (p->at >= n) return RESP_PARTIAL;
-    if (data[p->at] == '$' && take_small_number(p, data, n, &size)) {
-        if (size > p->bulk_max) return fail(p, "invalid bulk length");
-        p->bulk = size;
-        return RESP_OK;
-    }
     /* Redis looks for the line's end before it looks at the line. */
     size_t start = p->at;
     enum resp_result r = take_number(p, data, n, "too big bulk count string", &ok, &size);
@@ -146,6 +120,47 @@ static enum resp_result parse_array(struct resp_parser *p, const uint8_t *data, 
         p->bulk = -1;
     }
     return finish(p, p->at, used);
+}
+
+/* ---- whole small arrays ---- */
+
+/* "$" or "*", one to three digits, CR, LF */
+#define SMALL_HEADER_BYTES 6
+
+/* Reads the number behind the byte at p; returns what is behind its line, or NULL when
+ * this is not a plain small number. REQUIRES: SMALL_HEADER_BYTES can be read. */
+static inline const uint8_t *small_number(const uint8_t *p, uint32_t *out)
+{
+    uint32_t v = (uint32_t)p[1] - '0', digit;
+    if (v > 9) return NULL;
+    p += 2;
+    for (int i = 0; i < 2 && (digit = (uint32_t)*p - '0') <= 9 && v > 0; i++, p++)
+        v = v * 10 + digit;
+    *out = v;
+    return *p == '\r' ? p + 2 : NULL;
+}
+
+/* The usual command: it is there from its first byte to its last, and all its lengths
+ * are small. A fifth of the work of the general way, which reads whatever this one does
+ * not want to. Changes nothing when it answers false. */
+static bool parse_small(struct resp_parser *p, const uint8_t *data, size_t n,
+                        struct resp_arg *args, uint32_t capacity, size_t *used)
+{
+    const uint8_t *at = data, *end = data + n;
+    uint32_t count, size;
+    if (n < SMALL_HEADER_BYTES) return false;
+    at = small_number(at, &count);
+    if (!at || count == 0 || count > capacity) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (end - at < SMALL_HEADER_BYTES || *at != '$') return false;
+        at = small_number(at, &size);
+        if (!at || end - at < (ptrdiff_t)size + 2) return false;
+        args[i] = (struct resp_arg){(uint32_t)(at - data), size};
+        at += size + 2;
+    }
+    p->argc = count;
+    *used = (size_t)(at - data);
+    return true;
 }
 
 /* ---- lines ---- */
@@ -278,7 +293,10 @@ enum resp_result resp_parse(struct resp_parser *p, uint8_t *data, size_t n,
                             struct resp_arg *args, uint32_t capacity, size_t *used)
 {
     if (n == 0) return RESP_PARTIAL;
-    if (data[0] == '*') return parse_array(p, data, n, args, capacity, used);
+    if (data[0] == '*') {
+        if (p->at == 0 && parse_small(p, data, n, args, capacity, used)) return RESP_OK;
+        return parse_array(p, data, n, args, capacity, used);
+    }
     p->argc = 0;
     return parse_line(p, data, n, args, capacity, used);
 }
