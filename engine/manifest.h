@@ -80,6 +80,24 @@ enum err store_state_apply(struct store_state *s, const struct edit *edit,
 
 /* ---- bytes of an edit ---- */
 
+/* An edit is a sequence of fields: a byte that says which, then varints and prefixed
+ * keys. On disk, never renumber. */
+enum edit_field {
+    EDIT_FORMAT = 1, /* version */
+    EDIT_NEXT_FILE,  /* number */
+    EDIT_LAST_SEQ,   /* number */
+    EDIT_ADD_LOG,    /* number, 1 when recycled */
+    EDIT_DROP_LOG,   /* number */
+    EDIT_CHAIN,      /* checksum, record number */
+    EDIT_ADD_TABLE,  /* level, number, size, tail, checksum, entries, tombstones, smallest
+                          and largest sequence number, smallest and largest key */
+    EDIT_DELETE_TABLE, /* level, number */
+    EDIT_REGISTERS,    /* count, then index and value: all that are not 0 */
+    EDIT_FLOORS,       /* count, then prefix and sequence number: all that are not 0 */
+    EDIT_POINTER,      /* level, key */
+    EDIT_FIELDS
+};
+
 /* Appends the encoded edit to a growing buffer (allocated from mem). */
 struct edit_bytes {
     struct mem *mem;

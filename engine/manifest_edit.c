@@ -7,21 +7,6 @@
 
 #include "engine/coding.h"
 
-/* On disk, never renumber. */
-enum field {
-    FIELD_FORMAT = 1,   /* version */
-    FIELD_NEXT_FILE,    /* number */
-    FIELD_LAST_SEQ,     /* number */
-    FIELD_ADD_LOG,      /* number, 1 when recycled */
-    FIELD_DROP_LOG,     /* number */
-    FIELD_CHAIN,        /* checksum, record number */
-    FIELD_ADD_TABLE,    /* level, number, size, tail, checksum, entries, ... */
-    FIELD_DELETE_TABLE, /* level, number */
-    FIELD_REGISTERS,    /* count, then index and value: all that are not 0 */
-    FIELD_FLOORS,       /* count, then prefix and sequence number: all that are not 0 */
-    FIELD_POINTER       /* level, key */
-};
-
 /* ---- state ---- */
 
 void store_state_init(struct store_state *s)
@@ -155,7 +140,7 @@ enum err edit_bytes_begin(struct edit_bytes *out)
 }
 
 /* A tag and some numbers. */
-static enum err put_field(struct edit_bytes *b, enum field field, size_t n,
+static enum err put_field(struct edit_bytes *b, enum edit_field field, size_t n,
                           const uint64_t *numbers)
 {
     enum err e = room(b, 1 + n * VARINT64_BYTES_MAX);
@@ -185,7 +170,7 @@ static enum err put_table(struct edit_bytes *b, const struct store_table *t)
 {
     const struct sst_meta *m = &t->meta;
     enum err e =
-        PUT_FIELD(b, FIELD_ADD_TABLE, t->level, m->number, m->size, m->tail_bytes,
+        PUT_FIELD(b, EDIT_ADD_TABLE, t->level, m->number, m->size, m->tail_bytes,
                   m->checksum, m->entries, m->tombstones, m->min_seq, m->max_seq);
     if (!e) e = put_key(b, m->smallest);
     if (!e) e = put_key(b, m->largest);
@@ -193,8 +178,8 @@ static enum err put_table(struct edit_bytes *b, const struct store_table *t)
 }
 
 /* All entries of an array that are not 0, as a count and (index, value) pairs. */
-static enum err put_sparse(struct edit_bytes *b, enum field field, const uint64_t *values,
-                           size_t n)
+static enum err put_sparse(struct edit_bytes *b, enum edit_field field,
+                           const uint64_t *values, size_t n)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < n; i++)
@@ -211,33 +196,33 @@ static enum err put_sparse(struct edit_bytes *b, enum field field, const uint64_
 
 static enum err put_books(struct edit_bytes *b, const struct books *books)
 {
-    enum err e = put_sparse(b, FIELD_REGISTERS, books->registers, REGISTERS);
-    return e ? e : put_sparse(b, FIELD_FLOORS, books->floors, FLOORS);
+    enum err e = put_sparse(b, EDIT_REGISTERS, books->registers, REGISTERS);
+    return e ? e : put_sparse(b, EDIT_FLOORS, books->floors, FLOORS);
 }
 
 static enum err put_pointer(struct edit_bytes *b, unsigned level, slice key)
 {
-    enum err e = PUT_FIELD(b, FIELD_POINTER, level);
+    enum err e = PUT_FIELD(b, EDIT_POINTER, level);
     return e ? e : put_key(b, key);
 }
 
 enum err edit_encode(const struct edit *edit, struct edit_bytes *out)
 {
-    enum err e = PUT_FIELD(out, FIELD_NEXT_FILE, edit->next_file);
-    if (!e) e = PUT_FIELD(out, FIELD_LAST_SEQ, edit->last_seq);
+    enum err e = PUT_FIELD(out, EDIT_NEXT_FILE, edit->next_file);
+    if (!e) e = PUT_FIELD(out, EDIT_LAST_SEQ, edit->last_seq);
     for (size_t i = 0; i < edit->deleted_count && !e; i++)
-        e = PUT_FIELD(out, FIELD_DELETE_TABLE, edit->deleted[i].level,
+        e = PUT_FIELD(out, EDIT_DELETE_TABLE, edit->deleted[i].level,
                       edit->deleted[i].meta.number);
     for (size_t i = 0; i < edit->added_count && !e; i++)
         e = put_table(out, &edit->added[i]);
     if (!e && edit->drop_log) {
-        e = PUT_FIELD(out, FIELD_DROP_LOG, edit->drop_log);
+        e = PUT_FIELD(out, EDIT_DROP_LOG, edit->drop_log);
         if (!e)
-            e = PUT_FIELD(out, FIELD_CHAIN, edit->drop_chain.checksum,
+            e = PUT_FIELD(out, EDIT_CHAIN, edit->drop_chain.checksum,
                           edit->drop_chain.number);
     }
     if (!e && edit->add_log.number)
-        e = PUT_FIELD(out, FIELD_ADD_LOG, edit->add_log.number, edit->add_log.recycled);
+        e = PUT_FIELD(out, EDIT_ADD_LOG, edit->add_log.number, edit->add_log.recycled);
     if (!e && edit->pointer_key.data)
         e = put_pointer(out, edit->pointer_level, edit->pointer_key);
     if (!e && edit->books) e = put_books(out, edit->books);
@@ -246,12 +231,12 @@ enum err edit_encode(const struct edit *edit, struct edit_bytes *out)
 
 enum err store_state_encode(const struct store_state *s, struct edit_bytes *out)
 {
-    enum err e = PUT_FIELD(out, FIELD_FORMAT, STORE_FORMAT);
-    if (!e) e = PUT_FIELD(out, FIELD_NEXT_FILE, s->next_file);
-    if (!e) e = PUT_FIELD(out, FIELD_LAST_SEQ, s->last_seq);
-    if (!e) e = PUT_FIELD(out, FIELD_CHAIN, s->chain.checksum, s->chain.number);
+    enum err e = PUT_FIELD(out, EDIT_FORMAT, STORE_FORMAT);
+    if (!e) e = PUT_FIELD(out, EDIT_NEXT_FILE, s->next_file);
+    if (!e) e = PUT_FIELD(out, EDIT_LAST_SEQ, s->last_seq);
+    if (!e) e = PUT_FIELD(out, EDIT_CHAIN, s->chain.checksum, s->chain.number);
     for (size_t i = 0; i < s->log_count && !e; i++)
-        e = PUT_FIELD(out, FIELD_ADD_LOG, s->logs[i].number, s->logs[i].recycled);
+        e = PUT_FIELD(out, EDIT_ADD_LOG, s->logs[i].number, s->logs[i].recycled);
     for (size_t i = 0; i < s->table_count && !e; i++)
         e = put_table(out, &s->tables[i]);
     for (unsigned i = 0; i < LEVELS_MAX && !e; i++)
@@ -313,8 +298,8 @@ static enum err decode_field(struct store_state *s, slice *in, struct mem *mem,
     uint64_t n[2];
     slice key;
     struct store_table table;
-    switch ((enum field)field) {
-    case FIELD_FORMAT:
+    switch ((enum edit_field)field) {
+    case EDIT_FORMAT:
         if (!take_numbers(in, n, 1)) break;
         if (n[0] != STORE_FORMAT)
             return err_set(why, ERR_NEWER_FORMAT, 0,
@@ -322,37 +307,37 @@ static enum err decode_field(struct store_state *s, slice *in, struct mem *mem,
                            "; this program reads format %d",
                            n[0], STORE_FORMAT);
         return ERR_OK;
-    case FIELD_NEXT_FILE:
+    case EDIT_NEXT_FILE:
         if (!take_numbers(in, n, 1)) break;
         if (n[0] > s->next_file) s->next_file = n[0];
         return ERR_OK;
-    case FIELD_LAST_SEQ:
+    case EDIT_LAST_SEQ:
         if (!take_numbers(in, n, 1) || n[0] > SEQNO_MAX) break;
         if (n[0] > s->last_seq) s->last_seq = n[0];
         return ERR_OK;
-    case FIELD_ADD_LOG:
+    case EDIT_ADD_LOG:
         if (!take_numbers(in, n, 2)) break;
         return add_log(s, (struct store_log){n[0], n[1] != 0}, why);
-    case FIELD_DROP_LOG:
+    case EDIT_DROP_LOG:
         if (!take_numbers(in, n, 1)) break;
         return drop_log(s, n[0], why);
-    case FIELD_CHAIN:
+    case EDIT_CHAIN:
         if (!take_numbers(in, n, 2) || n[0] > UINT32_MAX || n[1] > UINT32_MAX) break;
         s->chain = (struct wal_chain){(uint32_t)n[0], (uint32_t)n[1]};
         return ERR_OK;
-    case FIELD_ADD_TABLE:
+    case EDIT_ADD_TABLE:
         if (!take_table(in, &table)) break;
         return add_table(s, &table, mem, why);
-    case FIELD_DELETE_TABLE:
+    case EDIT_DELETE_TABLE:
         if (!take_numbers(in, n, 2) || n[0] >= LEVELS_MAX) break;
         return delete_table(s, (unsigned)n[0], n[1], mem, why);
-    case FIELD_REGISTERS:
+    case EDIT_REGISTERS:
         if (!take_sparse(in, s->books.registers, REGISTERS)) break;
         return ERR_OK;
-    case FIELD_FLOORS:
+    case EDIT_FLOORS:
         if (!take_sparse(in, s->books.floors, FLOORS)) break;
         return ERR_OK;
-    case FIELD_POINTER:
+    case EDIT_POINTER:
         if (!take_numbers(in, n, 1) || n[0] >= LEVELS_MAX) break;
         if (!slice_take_prefixed(in, &key)) break;
         return set_pointer(s, (unsigned)n[0], key, mem, why);
