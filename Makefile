@@ -43,7 +43,7 @@ LDLIBS_ALL  = $(LDLIBS_$(VARIANT)) $(LDLIBS_COMMON)
 
 FAULT_SRC  := $(wildcard fault/*.c)
 ENGINE_SRC := $(wildcard engine/*.c)
-SERVER_SRC := $(filter-out server/main.c,$(wildcard server/*.c))
+SERVER_SRC := $(filter-out server/%main.c,$(wildcard server/*.c))
 PROP_SRC   := $(wildcard proptests/*.c)
 TEST_SRC   := $(wildcard tests/*.c tests/support/*.c tests/fault/*_test.c \
                 tests/fault/litmus.c tests/fault/litmus_programs.c \
@@ -64,7 +64,8 @@ JOBS ?= 2
 SUB = --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: ## build the release programs (the default)
-	@$(MAKE) $(SUB) VARIANT=release build/release/riptidekv-server
+	@$(MAKE) $(SUB) VARIANT=release build/release/riptidekv-server \
+	    build/release/riptidekv-check
 
 # Two files that change only when their text does: what is built from which sources, and
 # with which flags. Removing a source or passing other flags then rebuilds what it must.
@@ -176,6 +177,18 @@ tsan: ## the suites with threads under ThreadSanitizer
 
 # ---- the engine by itself ----
 
+$(BUILD)/riptidekv-check: $(BUILD)/server/check_main.o $(BUILD)/libserver.a \
+                          $(BUILD)/libengine.a $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+TEST_STEPS += check-tool
+
+check-tool: all ## riptidekv-check on a sound store, a damaged one, one in use, and on none
+	tests/check.sh build/release
+
+.PHONY: check-tool
+
 TSAN_SUITES += engine/db_work
 
 # ---- end to end ----
@@ -272,7 +285,7 @@ symbols: ## no file call outside the shim, no trace of fault points, by the obje
 	@$(MAKE) $(SUB) VARIANT=release WERROR=-Werror floor-objects
 	tests/symbols.sh build/release $(CFLAGS_COMMON) $(CFLAGS_release)
 
-floor-objects: $(call obj,$(FAULT_SRC) $(ENGINE_SRC) $(SERVER_SRC) $(wildcard server/main.c))
+floor-objects: $(call obj,$(FAULT_SRC) $(ENGINE_SRC) $(SERVER_SRC) $(wildcard server/*main.c))
 
 $(BUILD)/bench_points: $(BUILD)/tests/bench/bench_points.o $(BUILD)/libfault.a
 	@echo '  ld  $@'

@@ -11,9 +11,7 @@
 
 /* ---- blocks ---- */
 
-typedef void dump_value_fn(struct dump *d, size_t n, slice value);
-
-static void dump_entry(struct dump *d, dump_value_fn *value_fn)
+static void dump_entry(struct dump *d)
 {
     char quoted[DUMP_QUOTED_BYTES];
     uint64_t shared, rest, value;
@@ -37,29 +35,13 @@ static void dump_entry(struct dump *d, dump_value_fn *value_fn)
     uint64_t tag = fixed64_get(d->file.data + d->at);
     dump_bytes(d, 8, "tag: %s, number %" PRIu64,
                tag_kind(tag) == ENTRY_PUT ? "put" : "delete", tag_seq(tag));
-    if (value) value_fn(d, (size_t)value, slice_of(d->file.data + d->at, (size_t)value));
-}
-
-static void dump_value(struct dump *d, size_t n, slice value)
-{
-    char quoted[DUMP_QUOTED_BYTES];
-    dump_bytes(d, n, "%s", dump_quote(value, quoted));
-}
-
-static void dump_handle(struct dump *d, size_t n, slice value)
-{
-    struct sst_handle h;
-    if (n != SST_HANDLE_BYTES) {
-        dump_bytes(d, n, "not a place of a block");
-        return;
-    }
-    h = sst_handle_get(value.data);
-    dump_bytes(d, n, "block at %" PRIu64 ", %" PRIu32 " bytes, checksum %08" PRIx32,
-               h.offset, h.size, h.crc);
+    if (value == 0) return;
+    slice bytes = slice_of(d->file.data + d->at, (size_t)value);
+    dump_bytes(d, bytes.size, "%s", dump_quote(bytes, quoted));
 }
 
 /* The contents of a block, which end at `end`. */
-static void dump_block(struct dump *d, size_t end, dump_value_fn *value_fn)
+static void dump_block(struct dump *d, size_t end)
 {
     struct block b;
     d->end = end;
@@ -70,7 +52,7 @@ static void dump_block(struct dump *d, size_t end, dump_value_fn *value_fn)
     size_t entries_end = d->at + b.end;
     d->end = entries_end;
     while (d->at < entries_end && !d->cut)
-        dump_entry(d, value_fn);
+        dump_entry(d);
     d->cut = false;
     d->at = entries_end;
     d->end = end;
@@ -91,7 +73,7 @@ static void dump_data_block(struct dump *d, uint32_t index, const struct sst_han
     d->at = (size_t)h->offset;
     d->cut = false;
     if (codec == SST_CODEC_NONE) {
-        dump_block(d, d->at + (size_t)h->size, dump_value);
+        dump_block(d, d->at + (size_t)h->size);
     } else {
         d->end = d->at + (size_t)h->size;
         dump_rest(d, "contents, encoded");
@@ -104,25 +86,49 @@ static void dump_data_block(struct dump *d, uint32_t index, const struct sst_han
                   crc32c(0, d->file.data + h->offset, (size_t)h->size + 1));
 }
 
-/* All data blocks that the index names, as far as it can be read. */
+/* The index begins with an array of handles, whose length its last counts tell. False:
+ * it cannot be used. */
+static bool index_count(slice index, uint32_t *count)
+{
+    if (index.size < 8) return false;
+    *count = fixed32_get(index.data + index.size - 8);
+    return *count <= (index.size - 8) / SST_HANDLE_BYTES;
+}
+
+/* All data blocks that the index names. */
 static void dump_data(struct dump *d, slice index, uint64_t data_bytes)
 {
-    struct block b;
-    if (block_open(&b, index)) {
+    uint32_t count;
+    if (!index_count(index, &count)) {
         dump_say(d, "the index is damaged: data blocks cannot be found");
         return;
     }
-    for (uint32_t i = 0; i < b.restarts; i++) {
-        struct block_entry e;
-        if (block_restart(&b, i, &e) || e.value.size != SST_HANDLE_BYTES) continue;
-        struct sst_handle h = sst_handle_get(e.value.data);
+    for (uint32_t i = 0; i < count; i++) {
+        struct sst_handle h = sst_handle_get(index.data + SST_HANDLE_BYTES * (size_t)i);
         if (h.offset > data_bytes || h.size > data_bytes - h.offset ||
-            data_bytes - h.offset - h.size < SST_BLOCK_TAIL_BYTES) {
+            data_bytes - h.offset - h.size < SST_BLOCK_TAIL_BYTES)
             dump_say(d, "data block %" PRIu32 " is said to lie outside the file", i);
-            continue;
-        }
-        dump_data_block(d, i, &h);
+        else
+            dump_data_block(d, i, &h);
     }
+}
+
+static void dump_index(struct dump *d, size_t end)
+{
+    uint32_t count;
+    d->end = end;
+    if (!index_count(slice_of(d->file.data + d->at, end - d->at), &count)) {
+        dump_rest(d, "not an index");
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct sst_handle h = sst_handle_get(d->file.data + d->at);
+        dump_bytes(d, SST_HANDLE_BYTES,
+                   "block %" PRIu32 " at %" PRIu64 ", %" PRIu32
+                   " bytes, checksum %08" PRIx32,
+                   i, h.offset, h.size, h.crc);
+    }
+    dump_block(d, end);
 }
 
 /* Ids as in docs/formats.md#sorted-tables. */
@@ -213,7 +219,7 @@ void dump_table(slice file, dump_line_fn *line, void *arg)
     dump_part_verdict(&d, "filter", f.filter_bytes, f.filter_crc);
     d.at = index;
     dump_part_verdict(&d, "index", f.index_bytes, f.index_crc);
-    dump_block(&d, properties, dump_handle);
+    dump_index(&d, properties);
     d.at = properties;
     d.end = tail;
     d.cut = false;

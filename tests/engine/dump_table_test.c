@@ -38,7 +38,7 @@ static void all_parts_are_told(void)
     CHECK(dumped_has("tag: delete, number 3\n"));
     CHECK(dumped_has("filter at 78: 64 bytes, checksum good\n"));
     CHECK(dumped_has("index at 142: 51 bytes, checksum good\n"));
-    CHECK(dumped_has("block at 0, 73 bytes, checksum"));
+    CHECK(dumped_has("block 0 at 0, 73 bytes, checksum"));
     CHECK(dumped_has("properties at 193: 34 bytes, checksum good\n"));
     CHECK(dumped_has("largest key \"plum\"\n"));
     CHECK(dumped_has("data blocks 1\n"));

@@ -1,0 +1,41 @@
+/* check.h - the program riptidekv-check: verifies a store, or takes one of its files apart.
+ *
+ * Flow:    check_main.c > check_parse, check_store > db_check | dump_file
+ * Errors:  exit codes: 0 sound, 1 findings, 2 it could not be checked (arguments, no such
+ *          directory, in use).
+ * Crash:   nothing is changed.
+ * Tests:   tests/server/check_test.c, tests/check.sh
+ */
+#ifndef SERVER_CHECK_H
+#define SERVER_CHECK_H
+
+#include <stdbool.h>
+
+#include "fault/disk.h"
+#include "fault/mem.h"
+
+enum { CHECK_SOUND = 0, CHECK_FINDINGS = 1, CHECK_UNABLE = 2 };
+
+struct check {
+    const char *path; /* of the store, as it was given */
+    const char *dump; /* a file's name; NULL: verify */
+    bool json;
+    /* The world; a line goes to people's eyes, or to those who asked for JSON. */
+    struct mem *mem;
+    struct disk *disk;
+    const char *store; /* its directory below the disk's root */
+    void (*print)(void *arg, const char *line);
+    void (*complain)(void *arg, const char *line);
+    void *arg;
+};
+
+enum check_parsed { CHECK_RUN, CHECK_HELP, CHECK_BAD };
+extern const char check_usage[];
+/* Fills path, dump and json. CHECK_BAD: *bad is the argument that was not understood, or
+ * NULL when there is no path. */
+enum check_parsed check_parse(struct check *c, int argc, const char *const *argv,
+                              const char **bad);
+/* Returns the exit code. */
+int check_store(struct check *c);
+
+#endif

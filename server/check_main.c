@@ -1,0 +1,47 @@
+/* check_main.c - riptidekv-check as a program: arguments, the real disk, exit code. */
+#include <stdio.h>
+#include <string.h>
+
+#include "fault/disk_posix.h"
+#include "server/check.h"
+#include "server/flags.h"
+
+static void print(void *arg, const char *line)
+{
+    (void)arg;
+    puts(line);
+}
+
+static void complain(void *arg, const char *line)
+{
+    (void)arg;
+    fprintf(stderr, "riptidekv-check: %s\n", line);
+}
+
+int main(int argc, char **argv)
+{
+    struct check c = {.mem = mem_libc(), .print = print, .complain = complain};
+    const char *bad;
+    char parent[CONFIG_TEXT_BYTES], name[CONFIG_TEXT_BYTES];
+    switch (check_parse(&c, argc, (const char *const *)argv, &bad)) {
+    case CHECK_RUN: break;
+    case CHECK_HELP: puts(check_usage); return CHECK_SOUND;
+    case CHECK_BAD:
+        if (bad) fprintf(stderr, "riptidekv-check: %s: not understood\n", bad);
+        fprintf(stderr, "%s\n", check_usage);
+        return CHECK_UNABLE;
+    }
+    if (!flags_split_dir(c.path, parent, name)) {
+        complain(NULL, "the path has to end in the directory's own name");
+        return CHECK_UNABLE;
+    }
+    c.store = name;
+    int rc = disk_posix_new(c.mem, parent, &c.disk);
+    if (rc) {
+        fprintf(stderr, "riptidekv-check: %s: %s\n", parent, strerror(-rc));
+        return CHECK_UNABLE;
+    }
+    int code = check_store(&c);
+    disk_posix_free(c.disk);
+    return code;
+}

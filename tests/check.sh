@@ -1,0 +1,67 @@
+#!/bin/bash
+# check.sh - riptidekv-check as people run it: exit codes and output on real stores.
+#
+#   tests/check.sh build/release
+set -u
+export LC_ALL=C
+cd "$(dirname "$0")/.." || exit 1
+check=$1/riptidekv-check
+server=$1/riptidekv-server
+tmp=$(mktemp -d "$PWD/build/check.XXXXXX") || exit 1
+pid=
+trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp"' EXIT
+
+checks=0 failed=0
+expect() { # EXIT-CODE PATTERN WORDS...: the command's code, and a line of its output
+    local want=$1 pattern=$2 code
+    shift 2
+    timeout 20 "$@" > "$tmp/out" 2>&1
+    code=$?
+    checks=$((checks + 1))
+    [ "$code" -eq "$want" ] && grep -qE -- "$pattern" "$tmp/out" && return
+    failed=$((failed + 1))
+    echo "FAIL: $* answered $code (expected $want, a line like '$pattern'):"
+    sed 's/^/    /' "$tmp/out"
+}
+
+start() {
+    "$server" --port 0 --dir "$tmp/store" --appendfsync always > "$tmp/log" 2>&1 &
+    pid=$!
+    for _ in $(seq 100); do
+        port=$(grep -oE '127\.0\.0\.1:[0-9]+' "$tmp/log" | head -n 1 | cut -d: -f2)
+        [ -n "$port" ] && return
+        sleep 0.1
+    done
+    cat "$tmp/log"
+}
+
+expect 2 'usage:' "$check"
+expect 2 'not understood' "$check" --frobnicate
+expect 0 'usage:' "$check" --help
+expect 2 'no such directory' "$check" "$tmp/nowhere"
+mkdir "$tmp/empty"
+expect 1 'CURRENT: missing' "$check" "$tmp/empty"
+
+start
+for i in 1 2 3 4 5; do
+    timeout 5 redis-cli -p "$port" set "key$i" "value$i" > "$tmp/reply" 2>&1
+done
+checks=$((checks + 1))
+grep -q OK "$tmp/reply" || { failed=$((failed + 1)) && echo "FAIL: SET: $(cat "$tmp/reply")"; }
+expect 2 'in use' "$check" "$tmp/store"
+kill "$pid"
+wait "$pid"
+pid=
+expect 0 '^sound$' "$check" "$tmp/store"
+expect 0 '"sound":true' "$check" --json "$tmp/store"
+log=$(basename "$(find "$tmp/store" -name '*.log' | sort | head -n 1)")
+expect 0 'checksum: good$' "$check" "$tmp/store" --dump "$log"
+expect 0 'the manifest in force' "$check" "$tmp/store" --dump CURRENT
+expect 0 'add log: number' "$check" "$tmp/store" --dump MANIFEST-000001
+expect 2 'No such file|open' "$check" "$tmp/store" --dump 999999.log
+printf 'X' | dd of="$tmp/store/$log" bs=1 seek=40 conv=notrunc 2> /dev/null
+expect 1 "^data is damaged: $log: damaged at offset 0" "$check" "$tmp/store"
+expect 1 '"sound":false' "$check" --json "$tmp/store"
+
+echo "check-tool: $checks checks, $failed failed"
+[ "$failed" -eq 0 ]

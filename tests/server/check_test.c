@@ -1,0 +1,156 @@
+#include "tests/support/check.h"
+#include "tests/support/dumped.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/check.h"
+
+static struct teststore t;
+static char complaint[512];
+
+static void keep_complaint(void *arg, const char *line)
+{
+    (void)arg;
+    snprintf(complaint, sizeof complaint, "%s", line);
+}
+
+static struct check begin(void)
+{
+    dumped_clear();
+    complaint[0] = 0;
+    return (struct check){.path = "/data/db",
+                          .mem = &t.mem.mem,
+                          .disk = t.disk,
+                          .store = TESTSTORE_DIR,
+                          .print = dumped_line,
+                          .complain = keep_complaint};
+}
+
+static void damage(const char *name, size_t at)
+{
+    uint8_t *data;
+    size_t size;
+    teststore_read_file(&t, name, &data, &size);
+    data[at] ^= 1;
+    teststore_write_file(&t, name, data, size);
+    free(data);
+}
+
+static void a_sound_store_is_one_word_and_zero(void)
+{
+    dumped_example(&t);
+    struct check c = begin();
+    CHECK_INT(check_store(&c), CHECK_SOUND);
+    CHECK_TEXT(dumped_text(), "sound\n");
+    c = begin();
+    c.json = true;
+    CHECK_INT(check_store(&c), CHECK_SOUND);
+    CHECK_TEXT(dumped_text(), "{\"findings\":[\n],\"sound\":true}\n");
+    teststore_deinit(&t);
+}
+
+static void a_finding_is_a_line_with_its_place_and_one(void)
+{
+    dumped_example(&t);
+    damage("000004.sst", 3);
+    struct check c = begin();
+    CHECK_INT(check_store(&c), CHECK_FINDINGS);
+    CHECK(dumped_has("data is damaged: 000004.sst: "));
+    CHECK(!strstr(dumped_text(), "sound"));
+    c = begin();
+    c.json = true;
+    CHECK_INT(check_store(&c), CHECK_FINDINGS);
+    CHECK(dumped_has(
+        "{\"findings\":[\n{\"code\":\"data is damaged\",\"text\":\"000004.sst"));
+    CHECK(dumped_has("\"}\n],\"sound\":false}\n"));
+    teststore_deinit(&t);
+}
+
+static void a_store_in_use_is_left_alone(void)
+{
+    dumped_example(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    struct check c = begin();
+    CHECK_INT(check_store(&c), CHECK_UNABLE);
+    CHECK(strstr(complaint, "/data/db: in use") != NULL);
+    teststore_deinit(&t);
+}
+
+static void checking_creates_nothing(void)
+{
+    teststore_init(&t);
+    REQUIRE_INT(disk_mkdir(t.disk, TESTSTORE_DIR, SITE_OTHER_MKDIR), 0);
+    uint32_t before = disk_sim_microops(t.disk);
+    struct check c = begin();
+    CHECK_INT(check_store(&c), CHECK_FINDINGS);
+    CHECK(dumped_has("CURRENT: missing"));
+    CHECK_INT(disk_sim_microops(t.disk), before);
+    teststore_deinit(&t);
+}
+
+static void a_missing_directory_is_a_complaint_and_two(void)
+{
+    teststore_init(&t);
+    struct check c = begin();
+    CHECK_INT(check_store(&c), CHECK_UNABLE);
+    CHECK_TEXT(complaint, "/data/db: no such directory");
+    teststore_deinit(&t);
+}
+
+static void a_file_is_dumped_by_its_name(void)
+{
+    dumped_example(&t);
+    struct check c = begin();
+    c.dump = "000003.log";
+    CHECK_INT(check_store(&c), CHECK_SOUND);
+    CHECK(dumped_has("put \"apple\""));
+    c = begin();
+    c.dump = "LOCK";
+    CHECK_INT(check_store(&c), CHECK_UNABLE);
+    CHECK(strstr(complaint, "LOCK: not the name of") != NULL);
+    teststore_deinit(&t);
+}
+
+static void arguments_come_in_any_order_and_others_are_refused(void)
+{
+    static const struct {
+        const char *words[5];
+        enum check_parsed want;
+        const char *bad;
+    } cases[] = {
+        {{"p", "dir"}, CHECK_RUN, NULL},
+        {{"p", "--json", "dir"}, CHECK_RUN, NULL},
+        {{"p", "dir", "--dump", "000001.log"}, CHECK_RUN, NULL},
+        {{"p", "--help"}, CHECK_HELP, NULL},
+        {{"p"}, CHECK_BAD, NULL},
+        {{"p", "--json"}, CHECK_BAD, NULL},
+        {{"p", "dir", "other"}, CHECK_BAD, "other"},
+        {{"p", "dir", "--dump"}, CHECK_BAD, "--dump"},
+        {{"p", "dir", "--repare"}, CHECK_BAD, "--repare"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct check c = {0};
+        const char *bad = "unset";
+        int argc = 0;
+        while (argc < 5 && cases[i].words[argc])
+            argc++;
+        CHECK_INT(check_parse(&c, argc, cases[i].words, &bad), cases[i].want);
+        if (cases[i].want == CHECK_RUN) CHECK_TEXT(c.path, "dir");
+        if (cases[i].want == CHECK_BAD && cases[i].bad) CHECK_TEXT(bad, cases[i].bad);
+    }
+}
+
+CU_TestInfo server_check_tests[] = {
+    {"a_sound_store_is_one_word_and_zero", a_sound_store_is_one_word_and_zero},
+    {"a_finding_is_a_line_with_its_place_and_one",
+     a_finding_is_a_line_with_its_place_and_one},
+    {"a_store_in_use_is_left_alone", a_store_in_use_is_left_alone},
+    {"checking_creates_nothing", checking_creates_nothing},
+    {"a_missing_directory_is_a_complaint_and_two",
+     a_missing_directory_is_a_complaint_and_two},
+    {"a_file_is_dumped_by_its_name", a_file_is_dumped_by_its_name},
+    {"arguments_come_in_any_order_and_others_are_refused",
+     arguments_come_in_any_order_and_others_are_refused},
+    CU_TEST_INFO_NULL,
+};
