@@ -314,7 +314,9 @@ CI_STEPS   += bench-snapshot
 $(BUILD)/litmus: $(call obj,tests/fault/litmus.c tests/fault/litmus_programs.c \
                   tests/fault/litmus_main.c) $(BUILD)/libfault.a
 $(BUILD)/bench_snapshot: $(BUILD)/tests/bench/bench_snapshot.o $(BUILD)/libfault.a
-$(BUILD)/litmus $(BUILD)/bench_snapshot:
+$(BUILD)/differential: $(call obj,tests/fault/differential_main.c \
+                        tests/support/differential.c) $(BUILD)/libfault.a
+$(BUILD)/litmus $(BUILD)/bench_snapshot $(BUILD)/differential:
 	@echo '  ld  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
@@ -322,11 +324,16 @@ litmus: ## small programs whose outcomes after a crash are known by heart, and t
 	@$(MAKE) $(SUB) VARIANT=crash WERROR=-Werror build/crash/litmus
 	timeout 60 build/crash/litmus
 
+differential: ## random calls on the simulated and the real disk (SEED= N= DIR=)
+	@$(MAKE) $(SUB) VARIANT=crash WERROR=-Werror build/crash/differential
+	timeout 1800 build/crash/differential $(if $(SEED),--seed $(SEED)) \
+	  $(if $(N),--count $(N)) $(if $(DIR),--dir $(DIR))
+
 bench-snapshot: ## snapshots of a simulated disk a second (at least 200,000)
 	@$(MAKE) $(SUB) VARIANT=crash WERROR=-Werror build/crash/bench_snapshot
 	timeout 120 build/crash/bench_snapshot
 
-.PHONY: litmus bench-snapshot
+.PHONY: litmus differential bench-snapshot
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -32,7 +32,7 @@ static uint32_t damaged_copy(struct sim *s, uint32_t content, enum disk_sim_dama
     case DISK_DAMAGE_STALE:
         memset(bytes, DISK_SIM_STALE_BYTE, s->config.chunk_bytes);
         break;
-    case DISK_DAMAGE_EIO: sim_meta(s, new)->bad = 1; break;
+    case DISK_DAMAGE_EIO: sim_meta(s, new)->bad = s->now.bad = 1; break;
     case DISK_DAMAGE_SWAP: break;
     }
     return new;
@@ -51,9 +51,7 @@ static void damage_chunk(struct sim *s, uint32_t inode, uint32_t index, uint32_t
     struct sim_inode *in = sim_inode(s, inode);
     struct sim_slot *slot = sim_slot_make(s, inode, index);
     uint32_t room = in->size - (index << s->chunk_shift);
-    bool bad = sim_meta(s, content)->bad;
     if (room < s->config.chunk_bytes) content = sim_content_cut(s, content, room);
-    if (bad) sim_meta(s, content)->bad = 1;
     damage_slot(s, in, slot, content);
 }
 

@@ -18,24 +18,24 @@ static uint32_t page_new(struct sim *s)
 /* Chunks that a tree of this height can hold. */
 static uint64_t tree_reach(uint32_t height)
 {
-    uint64_t reach = height ? SIM_LEAF_SLOTS : 0;
-    while (height-- > 1)
-        reach *= SIM_INNER_CHILDREN;
-    return reach;
+    return height ? 1ull << (SIM_LEAF_SHIFT + (height - 1) * SIM_INNER_SHIFT) : 0;
+}
+
+/* Which child of a page at this height (above 1) the chunk is below. */
+static uint32_t child_of(uint32_t index, uint32_t height)
+{
+    uint32_t shift = SIM_LEAF_SHIFT + (height - 2) * SIM_INNER_SHIFT;
+    return index >> shift & (SIM_INNER_CHILDREN - 1);
 }
 
 struct sim_slot *sim_slot(const struct sim *s, const struct sim_inode *inode,
                           uint32_t index)
 {
-    uint32_t height = inode->height;
+    uint32_t height = inode->height, page = inode->root;
     if (index >= tree_reach(height)) return NULL;
-    uint32_t page = inode->root;
-    uint64_t span = tree_reach(height);
-    for (; height > 1 && page; height--) {
-        span /= SIM_INNER_CHILDREN;
-        page = sim_page(s, page)->child[(index / span) % SIM_INNER_CHILDREN];
-    }
-    return page ? &sim_page(s, page)->slot[index % SIM_LEAF_SLOTS] : NULL;
+    for (; height > 1 && page; height--)
+        page = sim_page(s, page)->child[child_of(index, height)];
+    return page ? &sim_page(s, page)->slot[index & (SIM_LEAF_SLOTS - 1)] : NULL;
 }
 
 static void tree_raise(struct sim *s, struct sim_inode *in)
@@ -52,14 +52,12 @@ struct sim_slot *sim_slot_make(struct sim *s, uint32_t inode, uint32_t index)
     while (index >= tree_reach(in->height))
         tree_raise(s, in);
     uint32_t page = in->root;
-    uint64_t span = tree_reach(in->height);
     for (uint32_t height = in->height; height > 1; height--) {
-        span /= SIM_INNER_CHILDREN;
-        uint32_t *child = &sim_page(s, page)->child[(index / span) % SIM_INNER_CHILDREN];
+        uint32_t *child = &sim_page(s, page)->child[child_of(index, height)];
         if (!*child) sim_set(s, child, page_new(s));
         page = *child;
     }
-    return &sim_page(s, page)->slot[index % SIM_LEAF_SLOTS];
+    return &sim_page(s, page)->slot[index & (SIM_LEAF_SLOTS - 1)];
 }
 
 void sim_slot_show(struct sim *s, struct sim_inode *inode, struct sim_slot *slot,
@@ -86,6 +84,7 @@ uint32_t sim_content_cut(struct sim *s, uint32_t content, uint32_t cut)
     uint32_t new = sim_content_new(s, &bytes);
     memcpy(bytes, sim_bytes(s, content), cut);
     memset(bytes + cut, 0, s->config.chunk_bytes - cut);
+    sim_meta(s, new)->bad = sim_meta(s, content)->bad;
     return new;
 }
 
@@ -102,6 +101,18 @@ static uint32_t content_over(struct sim *s, uint32_t old, uint32_t lo, const uin
 
 /* ---- reading ---- */
 
+/* The bytes [at, at + n) of one chunk. */
+static inline void read_chunk(const struct sim *s, const struct sim_slot *slot,
+                              uint8_t *buf, uint32_t lo, size_t n)
+{
+    if (!slot || !slot->content)
+        memset(buf, 0, n);
+    else if (n == 64)
+        memcpy(buf, sim_bytes(s, slot->content) + lo, 64);
+    else
+        memcpy(buf, sim_bytes(s, slot->content) + lo, n);
+}
+
 int sim_file_read(struct sim *s, uint32_t inode, uint64_t offset, uint8_t *buf, size_t n,
                   size_t *got)
 {
@@ -109,17 +120,16 @@ int sim_file_read(struct sim *s, uint32_t inode, uint64_t offset, uint8_t *buf, 
     *got = 0;
     if (offset >= in->size) return 0;
     if (n > in->size - offset) n = in->size - (size_t)offset;
-    uint32_t mask = s->config.chunk_bytes - 1;
-    for (size_t done = 0; done < n;) {
-        uint32_t at = (uint32_t)offset + (uint32_t)done, lo = at & mask;
-        size_t part = s->config.chunk_bytes - lo;
-        if (part > n - done) part = n - done;
-        const struct sim_slot *slot = sim_slot(s, in, at >> s->chunk_shift);
-        uint32_t content = slot ? slot->content : SIM_HOLE;
-        if (sim_meta(s, content)->bad) return done ? 0 : -EIO;
-        memcpy(buf + done, sim_bytes(s, content) + lo, part);
-        done += part;
-        *got = done;
+    uint32_t mask = s->config.chunk_bytes - 1, index = (uint32_t)offset >> s->chunk_shift;
+    uint32_t lo = (uint32_t)offset & mask;
+    const struct sim_slot *slot = sim_slot(s, in, index);
+    for (size_t done = 0; done < n; lo = 0) {
+        size_t part = mask + 1 - lo < n - done ? mask + 1 - lo : n - done;
+        if (s->now.bad && slot && sim_meta(s, slot->content)->bad) return done ? 0 : -EIO;
+        read_chunk(s, slot, buf + done, lo, part);
+        *got = done += part;
+        index++; /* slots of one leaf are neighbours */
+        slot = slot && index & (SIM_LEAF_SLOTS - 1) ? slot + 1 : sim_slot(s, in, index);
     }
     return 0;
 }

@@ -23,8 +23,10 @@
 
 #define SIM_SEGMENT_SHIFT  10 /* items of a pool come in segments of 1024 */
 #define SIM_SEGMENT_ITEMS  (1u << SIM_SEGMENT_SHIFT)
-#define SIM_LEAF_SLOTS     64u
-#define SIM_INNER_CHILDREN 128u
+#define SIM_LEAF_SHIFT     6
+#define SIM_LEAF_SLOTS     (1u << SIM_LEAF_SHIFT)
+#define SIM_INNER_SHIFT    7
+#define SIM_INNER_CHILDREN (1u << SIM_INNER_SHIFT)
 #define SIM_SIZE_MAX       0x7fffffffu /* bytes of a file; beyond it -EFBIG */
 #define SIM_DEPTH_MAX      64          /* snapshots inside snapshots */
 
@@ -147,6 +149,7 @@ struct sim_now {
     uint32_t handles;       /* open ones */
     uint32_t journal_floor; /* J: entry changes up to here are durable */
     uint32_t order_floor;   /* O: everything up to here is durable */
+    uint32_t bad;           /* some content cannot be read (R17) */
     uint32_t calm;          /* rule R18 off and the power was cut */
     uint32_t fail_effect;   /* disk_sim_fail_next, while fail_error or short */
     uint32_t fail_error;

@@ -34,8 +34,9 @@ void images_free(struct images *im)
 {
     if (!im) return;
     assert(!im->open);
-    struct list *all[] = {&im->regs, &im->options, &im->files,  &im->links,  &im->file_of,
-                          &im->room, &im->cuts,    &im->points, &im->tuples, &im->groups};
+    struct list *all[] = {&im->regs,    &im->options, &im->files,   &im->links,
+                          &im->file_of, &im->room,    &im->cuts,    &im->points,
+                          &im->tuples,  &im->groups,  &im->members, &im->digits};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         mem_free(im->mem, all[i]->item);
     mem_free(im->mem, im);

@@ -88,9 +88,9 @@ static int read_store(void *arg, struct disk *d, const struct image *image)
     check(disk_lock(dir, "LOCK", SITE_OTHER_LOCK, &file));
     check(disk_list(dir, name, arg));
     for (int i = 0; i < FILES; i++) {
-        char text[16];
+        char text[] = "000000.sst";
         size_t got;
-        snprintf(text, sizeof text, "%06d.sst", i);
+        text[5] = (char)('0' + i);
         check(disk_open(dir, text, DISK_READ, SITE_OTHER_CREATE, &file));
         for (size_t at = 0; at < STORE_BYTES / FILES; at += 1024) {
             check(disk_read(file, at, buf, 1024, &got));

@@ -127,6 +127,7 @@ static struct world random_world(uint64_t seed)
             disk_sim_power_cut(w.disk, DISK_SURVIVE_RANDOM, &w.rng);
             reopen_dirs(&w);
         }
+        disk_sim_check(w.disk);
     }
     return w;
 }
