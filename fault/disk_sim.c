@@ -409,18 +409,14 @@ static int op_sync(struct disk_file *file, enum disk_sync_mode mode, enum site s
     struct sim *s = sim_of(file->disk);
     (void)site;
     struct fail f = enter_change(s);
-    uint32_t inode = file_inode(file);
-    if (!inode) return -EBADF;
-    uint32_t upto = sync_enter(s);
     if (!file_inode(file)) return -EBADF;
+    uint32_t upto = sync_enter(s), inode = file_inode(file);
+    if (!inode) return -EBADF; /* the process died meanwhile */
     bool data = mode == DISK_SYNC_DATA && !(s->config.kinder & DISK_KINDER(DISK_R3));
-    if (sync_finds_disk_full(s, inode)) {
+    bool full = sync_finds_disk_full(s, inode);
+    if (full || fails_undone(f)) {
         sim_inode_lose(s, inode, upto, data);
-        return -ENOSPC;
-    }
-    if (fails_undone(f)) {
-        sim_inode_lose(s, inode, upto, data);
-        return -f.error;
+        return full ? -ENOSPC : -f.error;
     }
     sim_inode_cover(s, inode, upto, data);
     if (s->config.kinder & DISK_KINDER(DISK_R2)) settle_names(s, SIM_ROOT, inode);

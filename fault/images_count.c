@@ -73,7 +73,7 @@ static struct total count_file(const struct images *im, const struct image_file 
 
 /* ---- names ---- */
 
-#define TIED_MAX 64 /* entries that renames tie together */
+#define TIED_MAX 1024 /* entries that renames tie together; J: all of them */
 
 struct tied {
     uint32_t reg[TIED_MAX], count;

@@ -1,7 +1,7 @@
 /* images_state.h - the inside of a window of crash images, for the images_*.c files.
  *
- * Flow:    images.c (open, fates, describe) > images_walk.c, images_sample.c,
- *          images_count.c
+ * Flow:    images.c (open, close) > images_legal.c, images_show.c, images_text.c
+ *          > images_walk.c, images_sample.c, images_count.c
  * Owns:    arrays that grow and are used again by the next window.
  *
  * A register of the window has *options*: its durable value, its versions, what profile V
@@ -149,6 +149,8 @@ bool images_legal(struct images *im);
 void images_size(const struct images *im, const struct image_file *f, uint32_t *size,
                  uint32_t *seq);
 
+/* Forgets the contents that were made for the window before. */
+void images_cuts_clear(struct images *im);
 /* Puts choices on the disk and into the hash. After images_show_size of a file all its
  * chunks are right; after images_show_names all names and the image's hash. */
 void images_show_chunk(struct images *im, struct image_reg *r);

@@ -334,6 +334,22 @@ static void a_disk_that_allocates_late_fails_at_the_sync(void)
     teardown(&f);
 }
 
+static void too_many_open_handles_are_refused(void)
+{
+    struct disk_sim_config config;
+    disk_sim_config_init(&config);
+    config.handles_max = 3; /* two directories, one file */
+    struct fixture f = setup_with(&config);
+    struct disk_file *file = create(&f, "a"), *other;
+    unsigned flags = DISK_READ | DISK_CREATE;
+
+    CHECK_INT(disk_open(f.dir, "b", flags, SITE_OTHER_CREATE, &other), -EMFILE);
+
+    disk_close(file);
+    CHECK_TEXT(content(&f, "b"), "-"); /* and nothing was created */
+    teardown(&f);
+}
+
 /* ---- snapshots ---- */
 
 static void a_rollback_brings_back_contents_names_handles_and_locks(void)
@@ -375,6 +391,142 @@ static void a_kept_snapshot_keeps_its_changes(void)
 
     disk_sim_rollback(f.disk, outer);
     CHECK_TEXT(content(&f, "a"), "");
+    teardown(&f);
+}
+
+/* ---- hashes ---- */
+
+static uint64_t visible_hash(struct fixture *f)
+{
+    uint64_t hash[2];
+    disk_sim_hash_visible(f->disk, hash);
+    return hash[0] ^ hash[1];
+}
+
+static uint64_t state_hash(struct fixture *f)
+{
+    uint64_t hash[2];
+    disk_sim_hash_state(f->disk, hash);
+    return hash[0] ^ hash[1];
+}
+
+static void equal_disks_have_equal_hashes_whatever_led_to_them(void)
+{
+    struct fixture f = setup(), g = setup();
+    write_text(create(&f, "a"), 0, "hello");
+    write_text(create(&f, "b"), 0, "world");
+    write_text(create(&g, "x"), 0, "gone");
+    write_text(create(&g, "b"), 0, "WORLD");
+    CHECK_INT(disk_unlink(g.dir, "x", SITE_OTHER_UNLINK), 0);
+    write_text(create(&g, "a"), 0, "hello");
+    CHECK(visible_hash(&f) != visible_hash(&g));
+
+    write_text(create(&g, "b"), 0, "world");
+
+    CHECK(visible_hash(&f) == visible_hash(&g));
+    CHECK(state_hash(&f) != state_hash(&g)); /* other versions are pending */
+    disk_sim_settle(f.disk);
+    disk_sim_settle(g.disk);
+    CHECK(state_hash(&f) == state_hash(&g));
+    teardown(&f);
+    teardown(&g);
+}
+
+static void two_links_are_not_two_equal_files(void)
+{
+    struct fixture f = setup(), g = setup();
+    write_text(create(&f, "a"), 0, "same");
+    write_text(create(&f, "b"), 0, "same");
+    write_text(create(&g, "a"), 0, "same");
+    CHECK_INT(disk_link(g.dir, "a", g.dir, "b", SITE_OTHER_LINK), 0);
+
+    CHECK(visible_hash(&f) != visible_hash(&g));
+    teardown(&f);
+    teardown(&g);
+}
+
+static void zeros_and_holes_look_alike_and_sizes_count(void)
+{
+    struct fixture f = setup(), g = setup();
+    char zeros[100] = {0};
+    struct disk_file *a = create(&f, "a"), *b = create(&g, "a");
+    CHECK_INT(disk_write(a, 0, zeros, sizeof zeros, SITE_OTHER_WRITE, NULL), 0);
+    CHECK_INT(disk_truncate(b, sizeof zeros, SITE_OTHER_TRUNCATE), 0);
+    CHECK(visible_hash(&f) == visible_hash(&g));
+
+    CHECK_INT(disk_truncate(b, sizeof zeros + 1, SITE_OTHER_TRUNCATE), 0);
+    CHECK(visible_hash(&f) != visible_hash(&g));
+    teardown(&f);
+    teardown(&g);
+}
+
+/* ---- looking inside ---- */
+
+static int join_ops(void *arg, const struct disk_sim_op *op)
+{
+    char *text = arg;
+    size_t n = strlen(text);
+    n += (size_t)disk_sim_op_text(op, text + n, 1000 - n);
+    strcpy(text + n, "; ");
+    return 0;
+}
+
+static void pending_micro_ops_are_listed_in_their_order(void)
+{
+    struct fixture f = setup();
+    disk_sim_settle(f.disk);
+    write_text(create(&f, "a"), 60, "hello");
+
+    char text[1000] = "";
+    CHECK_INT(disk_sim_pending(f.disk, join_ops, text), 0);
+
+    CHECK_TEXT(text, "#2 other/create: db/a names a file; "
+                     "#3 other/write: size 60 of db/a; "
+                     "#4 other/write: chunk at 0 of db/a [60,64); "
+                     "#5 other/write: size 64 of db/a; "
+                     "#6 other/write: chunk at 64 of db/a [0,1); "
+                     "#7 other/write: size 65 of db/a; ");
+    teardown(&f);
+}
+
+static void a_random_power_cut_leaves_what_was_synced(void)
+{
+    struct rng rng;
+    rng_init(&rng, 1);
+    unsigned lost = 0;
+    for (int i = 0; i < 50; i++) {
+        struct fixture f = setup();
+        struct disk_file *file = create(&f, "a");
+        write_text(file, 0, "synced");
+        CHECK_INT(sync_file(file), 0);
+        CHECK_INT(sync_dir(&f), 0);
+        write_text(create(&f, "b"), 0, "not synced");
+
+        disk_sim_power_cut(f.disk, DISK_SURVIVE_RANDOM, &rng);
+        reopen(&f);
+
+        CHECK_TEXT(content(&f, "a"), "synced");
+        lost += strcmp(content(&f, "b"), "not synced") != 0;
+        teardown(&f);
+    }
+    CHECK(lost > 10 && lost < 50);
+}
+
+static void a_damaged_chunk_cannot_be_read_until_it_is_written_whole(void)
+{
+    struct fixture f = setup();
+    struct disk_file *file = create(&f, "a");
+    char bytes[64] = "x";
+    size_t got;
+    CHECK_INT(disk_write(file, 0, bytes, 64, SITE_OTHER_WRITE, NULL), 0);
+    CHECK_INT(disk_sim_damage(f.disk, "db", "a", DISK_DAMAGE_EIO, 0, 0), 0);
+    CHECK_INT(disk_sim_damage(f.disk, "db", "b", DISK_DAMAGE_EIO, 0, 0), -ENOENT);
+    CHECK_INT(disk_sim_damage(f.disk, "db", "a", DISK_DAMAGE_EIO, 64, 0), -EINVAL);
+
+    CHECK_INT(disk_read(file, 0, bytes, 1, &got), -EIO);
+    CHECK_INT(disk_write(file, 1, "y", 1, SITE_OTHER_WRITE, NULL), -EIO);
+    CHECK_INT(disk_write(file, 0, bytes, 64, SITE_OTHER_WRITE, NULL), 0);
+    CHECK_INT(disk_read(file, 0, bytes, 1, &got), 0);
     teardown(&f);
 }
 
@@ -433,9 +585,21 @@ CU_TestInfo fault_disk_sim_tests[] = {
      a_full_disk_takes_what_fits_and_then_nothing},
     {"a_disk_that_allocates_late_fails_at_the_sync",
      a_disk_that_allocates_late_fails_at_the_sync},
+    {"too_many_open_handles_are_refused", too_many_open_handles_are_refused},
     {"a_rollback_brings_back_contents_names_handles_and_locks",
      a_rollback_brings_back_contents_names_handles_and_locks},
     {"a_kept_snapshot_keeps_its_changes", a_kept_snapshot_keeps_its_changes},
+    {"equal_disks_have_equal_hashes_whatever_led_to_them",
+     equal_disks_have_equal_hashes_whatever_led_to_them},
+    {"two_links_are_not_two_equal_files", two_links_are_not_two_equal_files},
+    {"zeros_and_holes_look_alike_and_sizes_count",
+     zeros_and_holes_look_alike_and_sizes_count},
+    {"pending_micro_ops_are_listed_in_their_order",
+     pending_micro_ops_are_listed_in_their_order},
+    {"a_random_power_cut_leaves_what_was_synced",
+     a_random_power_cut_leaves_what_was_synced},
+    {"a_damaged_chunk_cannot_be_read_until_it_is_written_whole",
+     a_damaged_chunk_cannot_be_read_until_it_is_written_whole},
     {"long_runs_live_in_bounded_memory", long_runs_live_in_bounded_memory},
     CU_TEST_INFO_NULL,
 };
