@@ -335,6 +335,20 @@ bench-snapshot: ## snapshots of a simulated disk a second (at least 200,000)
 
 .PHONY: litmus differential bench-snapshot
 
+# ---- random tapes ----
+
+TAPES_SRC := tests/crash/tapes.c tests/support/playstage.c tests/support/simworld.c \
+             tests/support/check.c $(PROP_SRC)
+$(BUILD)/tapes: $(call obj,$(TAPES_SRC)) $(BUILD)/libengine.a $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcunit $(LDLIBS_ALL)
+
+tapes: ## random operations on simulated stores, against the model (ARGS="--help" tells more)
+	@$(MAKE) $(SUB) VARIANT=crash WERROR=-Werror build/crash/tapes
+	build/crash/tapes $(ARGS)
+
+.PHONY: tapes
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # ---- crashes ----

@@ -131,27 +131,64 @@ static bool still_fails(void *arg, const uint8_t *tape, size_t size)
     return !playstage_run(arg, tape, size, problem);
 }
 
-void playstage_report(const struct playstage *stage, uint64_t seed, uint8_t *tape,
-                      size_t size)
+/* A stage as the number that a token carries, and back. */
+static uint32_t setup_of(const struct playstage *stage)
 {
-    struct token token = {.setup = (uint32_t)stage->policy};
-    char text[TAPE_OP_TEXT], problem[PLAYSTAGE_PROBLEM],
-        word[TOKEN_TEXT_MAX + 1] = "(too long)";
+    return (uint32_t)stage->policy | (uint32_t)stage->coroutines << 2 |
+           (uint32_t)stage->usual << 3;
+}
+
+static struct playstage stage_of(const struct token *t)
+{
+    return (struct playstage){.policy = (enum sync_policy)(t->setup % 4 % 3),
+                              .coroutines = t->setup >> 2 & 1,
+                              .usual = t->setup >> 3 & 1,
+                              .schedule = t->place};
+}
+
+static void print_tape(const uint8_t *tape, size_t size, const char *after_each)
+{
+    char text[TAPE_OP_TEXT];
     struct tape_reader r;
     struct tape_op op;
-    size =
-        shrink_tape(tape, size, SHRINK_ATTEMPTS, still_fails, (void *)(uintptr_t)stage);
-    playstage_run(stage, tape, size, problem);
-    memcpy(token.tape, tape, size);
-    token.tape_size = size;
-    token_print(&token, word);
-    printf("  seed %llu: %s\n  token %s\n ", (unsigned long long)seed, problem, word);
     tape_read(&r, tape, size);
     while (tape_next(&r, &op)) {
         tape_text(&op, text, sizeof text);
-        printf(" %s;", text);
+        printf("%s%s", text, after_each);
     }
+}
+
+void playstage_report(const struct playstage *stage, uint64_t seed, uint8_t *tape,
+                      size_t size)
+{
+    static struct token token;
+    char problem[PLAYSTAGE_PROBLEM], word[TOKEN_TEXT_MAX + 1] = "(too long)";
+    size =
+        shrink_tape(tape, size, SHRINK_ATTEMPTS, still_fails, (void *)(uintptr_t)stage);
+    playstage_run(stage, tape, size, problem);
+    token = (struct token){
+        .setup = setup_of(stage), .place = stage->schedule, .tape_size = size};
+    memcpy(token.tape, tape, size);
+    token_print(&token, word);
+    printf("  seed %llu: %s\n  token %s\n  ", (unsigned long long)seed, problem, word);
+    print_tape(tape, size, "; ");
     printf("\n");
+}
+
+bool playstage_replay(const char *word, bool *known)
+{
+    static struct token token;
+    char problem[PLAYSTAGE_PROBLEM];
+    *known = token_parse(word, &token);
+    if (!*known) return false;
+    struct playstage stage = stage_of(&token);
+    static const char *const policies[] = {"always", "everysec", "no"};
+    printf("policy %s, %s geometry, jobs %s\n", policies[stage.policy],
+           stage.usual ? "usual" : "tiny", stage.coroutines ? "scheduled" : "inline");
+    print_tape(token.tape, token.tape_size, "\n");
+    bool fine = playstage_run(&stage, token.tape, token.tape_size, problem);
+    printf("%s\n", fine ? "ends well" : problem);
+    return fine;
 }
 
 int playstage_random(struct playstage stage, uint64_t seed, unsigned count,

@@ -48,6 +48,9 @@ bool playstage_schedules(const struct playstage *stage, const uint8_t *tape, siz
 /* Shrinks a failing tape in place and prints it: in words, as text, as a token. */
 void playstage_report(const struct playstage *stage, uint64_t seed, uint8_t *tape,
                       size_t size);
+/* Plays the tape of a token again and tells it operation by operation. Returns true when
+ * it ends well; false with `*known` unset for something that is no token. */
+bool playstage_replay(const char *token, bool *known);
 /* Plays `count` random tapes of `operations` operations; the seeds are printed. Returns
  * how many failed, three at most. */
 int playstage_random(struct playstage stage, uint64_t seed, unsigned count,
