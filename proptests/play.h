@@ -6,7 +6,7 @@
  * Borrows: the world, which outlives it.
  * Errors:  a violation is a sentence in `problem`; after it only play_deinit is allowed.
  * Threads: one.
- * Tests:   tests/proptests/play_test.c
+ * Tests:   tests/proptests/play_test.c, tests/proptests/play_random_test.c
  *
  * What is checked: every read and every walk equals the model, also inside a group and
  * through an iterator while writes go on; no call fails unless a failure was asked for;

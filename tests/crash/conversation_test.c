@@ -433,16 +433,6 @@ static void what_was_answered_is_there_under_always(void)
     rounds(SYNC_ALWAYS, "always", 1, 3000);
 }
 
-static void everysec_loses_two_seconds_at_most(void)
-{
-    rounds(SYNC_EVERYSEC, "everysec", 100001, 3000);
-}
-
-static void without_syncs_a_prefix_is_there(void)
-{
-    rounds(SYNC_NO, "no", 200001, 3000);
-}
-
 CU_TestInfo crash_conversation_tests[] = {
     {"a_pipeline_may_be_split_at_every_byte", a_pipeline_may_be_split_at_every_byte},
     {"short_reads_and_slow_peers_change_no_reply",
@@ -456,7 +446,5 @@ CU_TestInfo crash_conversation_tests[] = {
     {"under_always_nobody_reads_what_a_cut_takes_back",
      under_always_nobody_reads_what_a_cut_takes_back},
     {"what_was_answered_is_there_under_always", what_was_answered_is_there_under_always},
-    {"everysec_loses_two_seconds_at_most", everysec_loses_two_seconds_at_most},
-    {"without_syncs_a_prefix_is_there", without_syncs_a_prefix_is_there},
     CU_TEST_INFO_NULL,
 };
