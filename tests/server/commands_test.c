@@ -43,8 +43,36 @@ static void no_name_stands_twice(void)
             CHECK(strcmp(a->name, b->name) != 0);
 }
 
+/* "| CLIENT GETNAME |" for "client|getname" */
+static bool documented(const char *text, const char *name)
+{
+    char row[64];
+    int n = snprintf(row, sizeof row, "| %s |", name);
+    for (int i = 2; i < n - 2; i++)
+        row[i] = (char)(row[i] == '|'                    ? ' '
+                        : row[i] >= 'a' && row[i] <= 'z' ? row[i] - 32
+                                                         : row[i]);
+    return strstr(text, row) != NULL;
+}
+
+static void every_command_is_documented(void)
+{
+    static char text[1 << 16];
+    FILE *f = fopen("docs/commands.md", "r");
+    REQUIRE(f != NULL);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    for (const struct command *c = commands; c->name; c++) {
+        if (c->run && !documented(text, c->name)) printf("  %s\n", c->name);
+        CHECK(!c->run || documented(text, c->name));
+        for (const struct command *s = c->subcommands; s && s->name; s++)
+            CHECK(strstr(s->name, "|help") || documented(text, s->name));
+    }
+}
+
 CU_TestInfo server_commands_tests[] = {
     {"every_row_is_whole", every_row_is_whole},
     {"no_name_stands_twice", no_name_stands_twice},
+    {"every_command_is_documented", every_command_is_documented},
     CU_TEST_INFO_NULL,
 };
