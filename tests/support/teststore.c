@@ -14,6 +14,14 @@ static void collect_log(void *arg, enum log_level level, const char *line)
     snprintf(t->log + used, sizeof t->log - used, "%s\n", line);
 }
 
+/* Barriers out of order are a failure of whatever test sees them. */
+static void on_violation(void *arg, enum order_rule rule, const char *line)
+{
+    (void)arg;
+    printf("  ordering assert: %s: %s\n", order_rule_text(rule), line);
+    CU_FAIL("a barrier is missing or out of order");
+}
+
 void teststore_init(struct teststore *t)
 {
     memset(t, 0, sizeof *t);
@@ -52,18 +60,52 @@ void teststore_deinit(struct teststore *t)
     disk_sim_free(t->disk);
 }
 
+/* A test that brings a disk of its own goes without the assert. */
+static bool watched(const struct teststore *t)
+{
+    return t->order && t->env.disk == disk_order_disk(t->order);
+}
+
+static void watch(struct teststore *t)
+{
+    if (t->unwatched || t->env.disk != t->disk) return;
+    REQUIRE_INT(disk_order_new(mem_libc(), t->disk, on_violation, t, &t->order), 0);
+    order_edits_init(&t->edits, mem_libc());
+    disk_order_set_edits(t->order, order_edits_read, &t->edits);
+    t->env.disk = disk_order_disk(t->order);
+}
+
+static void unwatch(struct teststore *t)
+{
+    if (!watched(t)) return;
+    t->env.disk = t->disk;
+    order_edits_deinit(&t->edits);
+    disk_order_free(t->order);
+    t->order = NULL;
+}
+
 enum err teststore_open(struct teststore *t)
 {
     REQUIRE(t->db == NULL);
     t->log[0] = 0;
-    return db_open(&t->env, TESTSTORE_DIR, &t->options, &t->db, &t->why);
+    watch(t);
+    enum err e = db_open(&t->env, TESTSTORE_DIR, &t->options, &t->db, &t->why);
+    if (e) unwatch(t);
+    return e;
+}
+
+/* Closing a store whose process is dead changes nothing: its handles answer -EBADF. */
+static void end_process(struct teststore *t)
+{
+    if (t->db) db_close(t->db);
+    t->db = NULL;
+    unwatch(t);
 }
 
 void teststore_close(struct teststore *t)
 {
     REQUIRE(t->db != NULL);
-    db_close(t->db);
-    t->db = NULL;
+    end_process(t);
     CHECK_INT(t->mem.blocks, 0);
 }
 
@@ -73,17 +115,10 @@ void teststore_reopen(struct teststore *t)
     REQUIRE_INT(teststore_open(t), ERR_OK);
 }
 
-/* The dead process's memory: its handles answer -EBADF, so closing changes nothing. */
-static void bury(struct teststore *t)
-{
-    if (t->db) db_close(t->db);
-    t->db = NULL;
-}
-
 enum err teststore_kill(struct teststore *t)
 {
     disk_sim_process_crash(t->disk);
-    bury(t);
+    end_process(t);
     return teststore_open(t);
 }
 
@@ -91,7 +126,7 @@ enum err teststore_power_cut(struct teststore *t, enum disk_sim_survivors surviv
                              struct rng *rng)
 {
     disk_sim_power_cut(t->disk, survivors, rng);
-    bury(t);
+    end_process(t);
     return teststore_open(t);
 }
 
