@@ -1,9 +1,11 @@
 /* Checking a whole store that is closed: what recovery reads must be sound, the levels in
  * order, and every byte of every table must verify. Nothing is changed. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "engine/db.h"
+#include "engine/filename.h"
 #include "engine/recover.h"
 
 struct check {
@@ -64,6 +66,24 @@ static void check_tables(struct check *c, struct recovery *r)
     }
 }
 
+/* Takes the lock of a store that has one: a store in use changes while it is read.
+ * Nothing is created; *lock stays NULL when there is none. */
+static enum err lock_store(struct disk_dir *dir, const char *name,
+                           struct disk_file **lock, struct err_detail *why)
+{
+    struct disk_file *file;
+    int rc = disk_open(dir, FILENAME_LOCK, DISK_READ, SITE_OTHER_CREATE, &file);
+    if (rc == -ENOENT) return ERR_OK;
+    if (!rc) {
+        disk_close(file);
+        rc = disk_lock(dir, FILENAME_LOCK, SITE_LOCK_CREATE, lock);
+    }
+    if (rc == -EWOULDBLOCK)
+        return err_set(why, ERR_LOCKED, 0, "%s: in use by another process", name);
+    return rc ? err_set(why, err_from_os(rc), rc, "%s: cannot lock " FILENAME_LOCK, name)
+              : ERR_OK;
+}
+
 enum err db_check(const struct db_env *env, const char *dir,
                   const struct options *options, db_report_fn *report, void *arg)
 {
@@ -77,7 +97,9 @@ enum err db_check(const struct db_env *env, const char *dir,
         return c.first;
     }
     struct recovery r;
-    enum err e = recover_read(&r, env, options, handle, NULL, &why);
+    struct disk_file *lock = NULL;
+    enum err e = lock_store(handle, dir, &lock, &why);
+    if (!e) e = recover_read(&r, env, options, handle, NULL, &why);
     if (e) {
         finding(&c, e, &why);
     } else {
@@ -85,6 +107,7 @@ enum err db_check(const struct db_env *env, const char *dir,
         check_tables(&c, &r);
         recover_deinit(&r);
     }
+    if (lock) disk_close(lock);
     disk_dir_close(handle);
     return c.first;
 }

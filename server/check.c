@@ -6,7 +6,6 @@
 
 #include "engine/db.h"
 #include "engine/dump.h"
-#include "engine/filename.h"
 
 #define LINE_BYTES (6 * ERR_DETAIL_BYTES + 64) /* each byte may be escaped */
 
@@ -62,14 +61,30 @@ static void json_string(char out[LINE_BYTES], const char *text)
 struct findings {
     struct check *check;
     unsigned count;
+    bool locked;
 };
 
-/* JSON is one object over several lines: any line break may stand between its parts. */
+static int complain(struct check *c, const char *text)
+{
+    char line[LINE_BYTES];
+    snprintf(line, sizeof line, "%.300s: %s", c->path, text);
+    c->complain(c->arg, line);
+    return CHECK_UNABLE;
+}
+
+static void begin_json(const struct findings *f)
+{
+    if (f->count == 0) f->check->print(f->check->arg, "{\"findings\":[");
+}
+
 static void report(void *arg, enum err code, const char *line)
 {
     struct findings *f = arg;
     char out[LINE_BYTES + 128], text[LINE_BYTES];
+    f->locked = code == ERR_LOCKED;
+    if (f->locked) return;
     if (f->check->json) {
+        begin_json(f);
         json_string(text, line);
         snprintf(out, sizeof out, "%s{\"code\":\"%s\",\"text\":%s}", f->count ? "," : "",
                  err_text(code), text);
@@ -82,40 +97,21 @@ static void report(void *arg, enum err code, const char *line)
 
 /* ---- work ---- */
 
-static int complain(struct check *c, const char *text)
+static int verify(struct check *c)
 {
-    char line[LINE_BYTES];
-    snprintf(line, sizeof line, "%.300s: %s", c->path, text);
-    c->complain(c->arg, line);
-    return CHECK_UNABLE;
-}
-
-/* Takes the lock of a store that has one; *lock stays NULL without. Creates nothing. */
-static int lock_store(struct disk_dir *dir, struct disk_file **lock)
-{
-    struct disk_file *file;
-    int rc = disk_open(dir, FILENAME_LOCK, DISK_READ, SITE_OTHER_CREATE, &file);
-    if (rc) return rc == -ENOENT ? 0 : rc;
-    disk_close(file);
-    return disk_lock(dir, FILENAME_LOCK, SITE_LOCK_CREATE, lock);
-}
-
-static int verify(struct check *c, struct disk_dir *dir)
-{
-    struct disk_file *lock = NULL;
     struct options options;
     struct db_env env = {.disk = c->disk, .clock = clock_real(), .mem = c->mem};
     struct findings f = {.check = c};
-    int rc = lock_store(dir, &lock);
-    if (rc == -EWOULDBLOCK)
-        return complain(c, "in use by a server; stop it, or check a checkpoint");
-    if (rc) return complain(c, "its LOCK cannot be opened");
     options_init(&options);
-    if (c->json) c->print(c->arg, "{\"findings\":[");
     enum err e = db_check(&env, c->store, &options, report, &f);
-    if (lock) disk_close(lock);
-    if (c->json) c->print(c->arg, e ? "],\"sound\":false}" : "],\"sound\":true}");
-    if (!c->json && !e) c->print(c->arg, "sound");
+    if (f.locked)
+        return complain(c, "in use by a server; stop it, or check a checkpoint");
+    if (c->json) {
+        begin_json(&f);
+        c->print(c->arg, e ? "],\"sound\":false}" : "],\"sound\":true}");
+    } else if (!e) {
+        c->print(c->arg, "sound");
+    }
     return e ? CHECK_FINDINGS : CHECK_SOUND;
 }
 
@@ -131,7 +127,7 @@ int check_store(struct check *c)
     struct disk_dir *dir;
     int rc = disk_dir_open(c->disk, c->store, &dir);
     if (rc) return complain(c, rc == -ENOENT ? "no such directory" : strerror(-rc));
-    int code = c->dump ? dump(c, dir) : verify(c, dir);
+    int code = c->dump ? dump(c, dir) : verify(c);
     disk_dir_close(dir);
     return code;
 }

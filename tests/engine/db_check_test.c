@@ -188,6 +188,17 @@ static void a_table_that_is_not_what_the_manifest_says_is_found(void)
     teststore_deinit(&t);
 }
 
+static void a_store_in_use_is_not_read(void)
+{
+    begin();
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    CHECK_INT(check(), ERR_LOCKED);
+    teststore_close(&t);
+    CHECK_INT(check(), ERR_OK);
+    REQUIRE_INT(teststore_open(&t), ERR_OK); /* the check has let go of the lock */
+    teststore_deinit(&t);
+}
+
 static void every_allocation_may_fail_and_nothing_leaks(void)
 {
     begin();
@@ -218,6 +229,7 @@ CU_TestInfo engine_db_check_tests[] = {
      a_sequence_number_that_would_be_given_again_is_found},
     {"a_table_that_is_not_what_the_manifest_says_is_found",
      a_table_that_is_not_what_the_manifest_says_is_found},
+    {"a_store_in_use_is_not_read", a_store_in_use_is_not_read},
     {"every_allocation_may_fail_and_nothing_leaks",
      every_allocation_may_fail_and_nothing_leaks},
     CU_TEST_INFO_NULL,

@@ -1,0 +1,308 @@
+#include "tests/support/check.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/riptide.h"
+
+/* A directory of its own on the real disk, with a store in it. */
+static char dir[64], path[80];
+static struct riptide *store;
+static struct riptide_failure why;
+
+static void remove_tree(const char *name)
+{
+    char inner[512];
+    DIR *d = opendir(name);
+    struct dirent *e;
+    while (d && (e = readdir(d))) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+        snprintf(inner, sizeof inner, "%s/%s", name, e->d_name);
+        remove_tree(inner);
+    }
+    if (d) closedir(d);
+    remove(name);
+}
+
+static void begin(const struct riptide_options *options)
+{
+    snprintf(dir, sizeof dir, "build/riptide-XXXXXX");
+    REQUIRE(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof path, "%s/store", dir);
+    enum riptide_error e = riptide_open(path, options, &store, &why);
+    if (e) printf("  %s\n", why.text);
+    REQUIRE_INT(e, RIPTIDE_OK);
+}
+
+static void end(void)
+{
+    CHECK_INT(riptide_close(store), RIPTIDE_OK);
+    store = NULL;
+    CHECK_INT(riptide_check(path, NULL, NULL), RIPTIDE_OK);
+    remove_tree(dir);
+}
+
+static void reopen(void)
+{
+    REQUIRE_INT(riptide_close(store), RIPTIDE_OK);
+    REQUIRE_INT(riptide_open(path, NULL, &store, &why), RIPTIDE_OK);
+}
+
+static void put(const char *key, const char *value)
+{
+    REQUIRE_INT(riptide_put(store, key, strlen(key), value, strlen(value)), RIPTIDE_OK);
+}
+
+static void expect(const char *key, const char *want)
+{
+    const void *value = NULL;
+    size_t size = 0;
+    enum riptide_error e = riptide_get(store, key, strlen(key), &value, &size, &why);
+    CHECK_INT(e, want ? RIPTIDE_OK : RIPTIDE_NOT_FOUND);
+    if (!e && want) CHECK_SLICE(slice_of(value, size), slice_text(want));
+}
+
+static void what_was_put_is_there_after_a_reopen(void)
+{
+    begin(NULL);
+    put("k", "one");
+    put("k", "two");
+    put("gone", "soon");
+    CHECK_INT(riptide_delete(store, "gone", 4), RIPTIDE_OK);
+    CHECK_INT(riptide_delete(store, "never", 5), RIPTIDE_OK);
+    expect("k", "two");
+    reopen();
+    expect("k", "two");
+    expect("gone", NULL);
+    end();
+}
+
+static void a_batch_is_written_as_one_and_may_be_used_again(void)
+{
+    struct riptide_batch *b = riptide_batch_new();
+    REQUIRE(b != NULL);
+    begin(NULL);
+    put("old", "1");
+    CHECK_INT(riptide_batch_put(b, "a", 1, "1", 1), RIPTIDE_OK);
+    CHECK_INT(riptide_batch_delete(b, "old", 3), RIPTIDE_OK);
+    expect("a", NULL); /* not yet */
+    CHECK_INT(riptide_write(store, b), RIPTIDE_OK);
+    expect("a", "1");
+    expect("old", NULL);
+    riptide_batch_clear(b);
+    CHECK_INT(riptide_batch_put(b, "b", 1, "2", 1), RIPTIDE_OK);
+    CHECK_INT(riptide_write(store, b), RIPTIDE_OK);
+    riptide_batch_free(b);
+    riptide_batch_free(NULL);
+    reopen();
+    expect("a", "1");
+    expect("b", "2");
+    end();
+}
+
+static void a_group_shares_one_log_write(void)
+{
+    struct riptide_stats before, after;
+    begin(NULL);
+    riptide_set_sync(store, RIPTIDE_SYNC_ALWAYS);
+    riptide_stats_get(store, &before);
+    REQUIRE_INT(riptide_group_begin(store), RIPTIDE_OK);
+    for (int i = 0; i < 100; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", i);
+        put(key, "v");
+    }
+    expect("k99", "v");
+    REQUIRE_INT(riptide_group_commit(store), RIPTIDE_OK);
+    riptide_stats_get(store, &after);
+    CHECK_INT(after.syncs - before.syncs, 1);
+    reopen();
+    expect("k0", "v");
+    end();
+}
+
+static void an_iterator_walks_in_order_over_what_was_there(void)
+{
+    struct riptide_iter *it;
+    char walked[64] = "";
+    size_t size;
+    begin(NULL);
+    put("b", "2");
+    put("a", "1");
+    put("c", "3");
+    REQUIRE_INT(riptide_iter_new(store, &it), RIPTIDE_OK);
+    put("d", "late");
+    for (riptide_iter_first(it); riptide_iter_valid(it); riptide_iter_next(it)) {
+        strncat(walked, riptide_iter_key(it, &size), 1);
+        strncat(walked, riptide_iter_value(it, &size), 1);
+    }
+    CHECK_TEXT(walked, "a1b2c3");
+    CHECK_INT(riptide_iter_error(it, &why), RIPTIDE_OK);
+    riptide_iter_seek(it, "bb", 2);
+    REQUIRE(riptide_iter_valid(it));
+    CHECK_SLICE(slice_of(riptide_iter_key(it, &size), 1), slice_text("c"));
+    riptide_iter_free(it);
+    riptide_iter_free(NULL);
+    end();
+}
+
+static void much_data_passes_through_flush_and_compaction(void)
+{
+    static const bool threads[] = {false, true};
+    for (int pass = 0; pass < 2; pass++) {
+        struct riptide_options o;
+        struct riptide_stats s;
+        char key[16], value[100];
+        riptide_options_init(&o);
+        CHECK(o.threads);
+        o.threads = threads[pass];
+        o.sync = RIPTIDE_SYNC_NO;
+        o.memtable_bytes = 256 << 10;
+        o.table_bytes = 256 << 10;
+        o.level1_bytes = 512 << 10;
+        begin(&o);
+        CHECK((riptide_poll_fd(store) >= 0) == threads[pass]);
+        memset(value, 'v', sizeof value);
+        for (int i = 0; i < 20000; i++) {
+            snprintf(key, sizeof key, "%08d", i * 7919 % 20000);
+            REQUIRE_INT(riptide_put(store, key, 8, value, sizeof value), RIPTIDE_OK);
+        }
+        REQUIRE_INT(riptide_flush(store), RIPTIDE_OK);
+        REQUIRE_INT(riptide_compact(store), RIPTIDE_OK);
+        riptide_stats_get(store, &s);
+        CHECK(s.flushes > 3);
+        CHECK(s.compactions > 0);
+        uint64_t entries = 0;
+        for (int l = 0; l < RIPTIDE_LEVELS; l++)
+            entries += s.level[l].entries;
+        CHECK_INT(entries, 20000);
+        CHECK(!riptide_busy(store));
+        end();
+    }
+}
+
+static void sync_now_covers_what_was_written_without_syncs(void)
+{
+    struct riptide_stats before, after;
+    struct riptide_options o;
+    riptide_options_init(&o);
+    o.sync = RIPTIDE_SYNC_NO;
+    begin(&o);
+    put("k", "v");
+    riptide_stats_get(store, &before);
+    CHECK_INT(riptide_sync_now(store, &why), RIPTIDE_OK);
+    riptide_stats_get(store, &after);
+    CHECK_INT(after.syncs, before.syncs + 1);
+    CHECK_INT(riptide_write_error(store, &why), RIPTIDE_OK);
+    riptide_step(store);
+    CHECK(riptide_step_timeout_ms(store) >= -1);
+    end();
+}
+
+static void refusals_say_what_where_and_why(void)
+{
+    struct riptide *second;
+    struct riptide_options o;
+    begin(NULL);
+    pid_t child = fork(); /* a lock is a process's own */
+    if (child == 0) _exit(riptide_open(path, NULL, &second, &why) == RIPTIDE_LOCKED);
+    int status = 0;
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+
+    riptide_options_init(&o);
+    o.create_if_missing = false;
+    char other[128];
+    snprintf(other, sizeof other, "%s/other", dir);
+    CHECK_INT(riptide_open(other, &o, &second, &why), RIPTIDE_MISSING);
+    CHECK(strstr(why.text, "other") != NULL);
+    CHECK_INT(why.error, RIPTIDE_MISSING);
+    snprintf(other, sizeof other, "%s/no/such", dir);
+    CHECK_INT(riptide_open(other, NULL, &second, &why), RIPTIDE_MISSING);
+    CHECK_INT(why.os_error, 2);
+    o.block_bytes = 1;
+    CHECK_INT(riptide_open(path, &o, &second, &why), RIPTIDE_INVALID);
+    CHECK(strstr(why.text, "block_bytes") != NULL);
+    static const char *const paths[] = {"", "/", "..", "a/..", "."};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        CHECK_INT(riptide_open(paths[i], NULL, &second, &why), RIPTIDE_INVALID);
+    CHECK_INT(riptide_close(NULL), RIPTIDE_OK);
+    end();
+}
+
+static void a_path_may_end_in_slashes(void)
+{
+    begin(NULL);
+    put("k", "v");
+    REQUIRE_INT(riptide_close(store), RIPTIDE_OK);
+    strcat(path, "//");
+    REQUIRE_INT(riptide_open(path, NULL, &store, NULL), RIPTIDE_OK);
+    expect("k", "v");
+    end();
+}
+
+struct heard {
+    char text[512];
+};
+
+static void hear(void *arg, enum riptide_error error, const char *line)
+{
+    struct heard *h = arg;
+    snprintf(h->text, sizeof h->text, "%s: %s", riptide_error_text(error), line);
+}
+
+static void a_check_reports_damage(void)
+{
+    struct heard h = {""};
+    char table[128];
+    begin(NULL);
+    put("k", "v");
+    REQUIRE_INT(riptide_flush(store), RIPTIDE_OK);
+    REQUIRE_INT(riptide_close(store), RIPTIDE_OK);
+    for (int number = 1; number < 10; number++) {
+        snprintf(table, sizeof table, "%s/%06d.sst", path, number);
+        FILE *f = fopen(table, "r+");
+        if (!f) continue;
+        fputc('X', f);
+        fclose(f);
+    }
+    CHECK_INT(riptide_check(path, hear, &h), RIPTIDE_CORRUPT);
+    CHECK(strstr(h.text, "data is damaged: ") && strstr(h.text, ".sst"));
+    REQUIRE_INT(riptide_open(path, NULL, &store, &why), RIPTIDE_OK);
+    const void *value;
+    size_t size;
+    CHECK_INT(riptide_get(store, "k", 1, &value, &size, &why), RIPTIDE_CORRUPT);
+    CHECK(strstr(why.text, ".sst") != NULL);
+    CHECK_INT(riptide_close(store), RIPTIDE_OK);
+    remove_tree(dir);
+}
+
+static void texts_and_version_are_there(void)
+{
+    CHECK_TEXT(riptide_version(), RIPTIDE_VERSION);
+    for (int e = RIPTIDE_OK; e <= RIPTIDE_BUSY; e++)
+        CHECK(strlen(riptide_error_text((enum riptide_error)e)) > 1);
+}
+
+CU_TestInfo engine_riptide_tests[] = {
+    {"what_was_put_is_there_after_a_reopen", what_was_put_is_there_after_a_reopen},
+    {"a_batch_is_written_as_one_and_may_be_used_again",
+     a_batch_is_written_as_one_and_may_be_used_again},
+    {"a_group_shares_one_log_write", a_group_shares_one_log_write},
+    {"an_iterator_walks_in_order_over_what_was_there",
+     an_iterator_walks_in_order_over_what_was_there},
+    {"much_data_passes_through_flush_and_compaction",
+     much_data_passes_through_flush_and_compaction},
+    {"sync_now_covers_what_was_written_without_syncs",
+     sync_now_covers_what_was_written_without_syncs},
+    {"refusals_say_what_where_and_why", refusals_say_what_where_and_why},
+    {"a_path_may_end_in_slashes", a_path_may_end_in_slashes},
+    {"a_check_reports_damage", a_check_reports_damage},
+    {"texts_and_version_are_there", texts_and_version_are_there},
+    CU_TEST_INFO_NULL,
+};
