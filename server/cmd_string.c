@@ -86,9 +86,9 @@ static bool parse_set_options(struct call *c, struct set_options *o)
             o->get = true;
         } else if (equals_nocase(word, "keepttl") && o->unit == EXPIRY_NONE) {
             o->keep_deadline = true;
-        } else if (unit != EXPIRY_NONE && o->unit == EXPIRY_NONE && !o->keep_deadline &&
-                   i + 1 < c->argc) {
-            o->unit = unit;
+        } else if (unit != EXPIRY_NONE && !o->keep_deadline && i + 1 < c->argc &&
+                   (o->unit == EXPIRY_NONE || o->unit == unit)) {
+            o->unit = unit; /* given twice, the last one counts */
             o->expiry = c->argv[++i];
         } else {
             reply_syntax_error(c);

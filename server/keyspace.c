@@ -343,10 +343,12 @@ static unsigned expire_namespace(struct keyspace *ks, unsigned ns, unsigned limi
     return done;
 }
 
-static bool may_be_due(const struct keyspace *ks, unsigned ns)
+static bool may_be_due(struct keyspace *ks, unsigned ns)
 {
-    return ks->next_deadline_ms[ns] < ks->now_ms &&
-           db_register(ks->db, REG_DEADLINES + ns) > 0;
+    if (ks->next_deadline_ms[ns] >= ks->now_ms) return false;
+    if (db_register(ks->db, REG_DEADLINES + ns) > 0) return true;
+    ks->next_deadline_ms[ns] = INT64_MAX; /* until lower_bounds hears of one */
+    return false;
 }
 
 /* After a failure: from the beginning, but not at once again. */
