@@ -7,6 +7,7 @@
 #   tsan     the tests under ThreadSanitizer
 #   fiu      the server with fault points and remote control for fiu-ctrl
 #   crash    -O2 with the tests' code: simulator, explorer, benchmarks
+#   lib      -O2 -fPIC, everything hidden that riptide.h does not show: `make lib`
 
 VARIANT ?= release
 BUILD   := build/$(VARIANT)
@@ -36,6 +37,8 @@ LDLIBS_tsan := -lfiu -ldl
 CFLAGS_fiu := -O2 -DFIU_ENABLE
 LDLIBS_fiu := -lfiu -ldl
 CFLAGS_crash := -O2
+CFLAGS_lib := -O2 $(filter-out -fPIE,$(HARDEN)) -fPIC -fvisibility=hidden
+LDFLAGS_lib := -Wl,-z,relro,-z,now,-z,defs
 
 CFLAGS_ALL  = $(CFLAGS_COMMON) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 LDFLAGS_ALL = $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
@@ -182,12 +185,59 @@ $(BUILD)/riptidekv-check: $(BUILD)/server/check_main.o $(BUILD)/libserver.a \
 	@echo '  ld  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
-TEST_STEPS += check-tool
+# One object of everything that riptide.h needs, in which only riptide_* is visible. Both
+# libraries are made of it.
+LIB_MAJOR   = 0
+LIB_VERSION = $(shell sed -n 's/^#define RIPTIDE_VERSION "\(.*\)"/\1/p' engine/riptide.h)
+
+$(BUILD)/riptide.o: $(BUILD)/engine/riptide.o $(BUILD)/libengine.a $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) -r -nostdlib -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+	$(Q)objcopy --wildcard --keep-global-symbol='riptide_*' $@
+
+$(BUILD)/libriptide.a: $(BUILD)/riptide.o
+	@rm -f $@
+	@echo '  ar  $@'
+	$(Q)ar rcs $@ $<
+
+$(BUILD)/libriptide.so: $(BUILD)/riptide.o
+	@echo '  ld  $@'
+	$(Q)$(CC) -shared -Wl,-soname,libriptide.so.$(LIB_MAJOR) $(LDFLAGS_ALL) -o $@ $< \
+	    $(LDLIBS_ALL)
+
+lib: ## the engine as a library: build/release/libriptide.a and libriptide.so
+	@$(MAKE) $(SUB) VARIANT=lib build/lib/libriptide.a build/lib/libriptide.so
+	@mkdir -p build/release
+	@cp build/lib/libriptide.a build/lib/libriptide.so build/release/
+
+PREFIX ?= /usr/local
+INSTALL_TO = $(DESTDIR)$(PREFIX)
+
+install: all lib ## programs, library, header and pkg-config file below PREFIX (/usr/local)
+	install -d $(INSTALL_TO)/bin $(INSTALL_TO)/include $(INSTALL_TO)/lib/pkgconfig
+	install -m 755 build/release/riptidekv-server build/release/riptidekv-check \
+	    $(INSTALL_TO)/bin
+	install -m 644 engine/riptide.h $(INSTALL_TO)/include
+	install -m 644 build/release/libriptide.a $(INSTALL_TO)/lib
+	install -m 755 build/release/libriptide.so $(INSTALL_TO)/lib/libriptide.so.$(LIB_VERSION)
+	ln -sf libriptide.so.$(LIB_VERSION) $(INSTALL_TO)/lib/libriptide.so.$(LIB_MAJOR)
+	ln -sf libriptide.so.$(LIB_MAJOR) $(INSTALL_TO)/lib/libriptide.so
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: riptide' \
+	    'Description: sorted key-value store that survives crashes' \
+	    'Version: $(LIB_VERSION)' 'Cflags: -I$${prefix}/include' \
+	    'Libs: -L$${prefix}/lib -lriptide' 'Libs.private: $(LDLIBS_ALL)' \
+	    > $(INSTALL_TO)/lib/pkgconfig/riptide.pc
+
+TEST_STEPS += check-tool embed
 
 check-tool: all ## riptidekv-check on a sound store, a damaged one, one in use, and on none
 	tests/check.sh build/release
 
-.PHONY: check-tool
+embed: ## install the library somewhere; example programs that know nothing else use it
+	@tests/install.sh pkg-config
+	tests/embed.sh
+
+.PHONY: check-tool embed lib install
 
 TSAN_SUITES += engine/db_work
 
