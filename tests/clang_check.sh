@@ -24,7 +24,8 @@ layers() { find fault engine server -name '*.c' 2>/dev/null | sort; }
 others() { find tests proptests fuzz -name '*.c' 2>/dev/null | sort; }
 
 layers | compile -O2 -D_FORTIFY_SOURCE=2
-{ layers; others; } | compile -O1 -DFIU_ENABLE
+# Examples include <riptide.h>, as others do who have installed it.
+{ layers; others; } | compile -O1 -DFIU_ENABLE -idirafter engine
 
 files=$({ layers; layers; others; } | wc -l)
 failed=$(wc -l < "$bad")

@@ -39,7 +39,8 @@ static void transfer(struct riptide *store, const char *from_left, const char *t
 {
     struct riptide_batch *batch = riptide_batch_new();
     if (!batch) check(RIPTIDE_NO_MEMORY, "batch");
-    check(riptide_batch_put(batch, "account:ann", 11, from_left, strlen(from_left)), "put");
+    check(riptide_batch_put(batch, "account:ann", 11, from_left, strlen(from_left)),
+          "put");
     check(riptide_batch_put(batch, "account:bob", 11, to_has, strlen(to_has)), "put");
     check(riptide_write(store, batch), "write");
     riptide_batch_free(batch);
@@ -66,7 +67,8 @@ static int count(struct riptide *store, const char *prefix)
     size_t n = strlen(prefix), size;
     int found = 0;
     check(riptide_iter_new(store, &it), "iterator");
-    for (riptide_iter_seek(it, prefix, n); riptide_iter_valid(it); riptide_iter_next(it)) {
+    for (riptide_iter_seek(it, prefix, n); riptide_iter_valid(it);
+         riptide_iter_next(it)) {
         const void *key = riptide_iter_key(it, &size);
         if (size < n || memcmp(key, prefix, n) != 0) break;
         found++;
