@@ -430,9 +430,22 @@ crash-program: crash-build ## the program itself: its words, its files, its exit
 
 BENCH_ENGINE_SRC := $(addprefix tests/bench/,bench_engine.c bench_riptide.c bench_leveldb.c \
                       bench_rocksdb.c bench_lmdb.c)
-build/release/bench-engine: $(patsubst %.c,build/release/%.o,$(BENCH_ENGINE_SRC)) \
-                            build/release/libengine.a build/release/libfault.a
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lleveldb -lrocksdb -llmdb $(LDLIBS_ALL)
+BENCH_PACKAGES   := libleveldb-dev librocksdb-dev liblmdb-dev python3
+
+$(BUILD)/bench-engine: $(call obj,$(BENCH_ENGINE_SRC)) $(BUILD)/libengine.a \
+                       $(BUILD)/libfault.a
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lleveldb -lrocksdb -llmdb $(LDLIBS_ALL)
+
+bench-engine: ## the engine beside LevelDB, RocksDB and LMDB (ARGS="--repeats 3"; an hour)
+	@tests/install.sh $(BENCH_PACKAGES)
+	@$(MAKE) $(SUB) build/release/bench-engine
+	@tests/bench/bench_engine.py build/release/bench-engine $(ARGS)
+
+bench-engine-smoke: ## one per cent of it
+	@$(MAKE) --no-print-directory bench-engine ARGS="--n 10000 --repeats 1"
+
+.PHONY: bench-engine bench-engine-smoke
 
 # ---- fuzzing ----
 #
@@ -446,7 +459,7 @@ FUZZ_SRC_wal  := fuzz/fuzz_wal.c fuzz/bytes_disk.c engine/wal_read.c engine/wal_
                  engine/filename.c fault/shim.c fault/sites.c fault/mem.c
 FUZZ_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -g -O2 -fno-omit-frame-pointer
 TEST_STEPS += fuzz-regress
-CI_STEPS   += fuzz-smoke
+CI_STEPS   += fuzz-smoke bench-engine-smoke
 
 build/fuzz/mutate_wal.so: fuzz/mutate_wal.c engine/wal_write.c engine/coding.c \
                           engine/crc32c.c engine/filename.c engine/err.c fault/rng.c \
@@ -469,12 +482,12 @@ $(addprefix $(BUILD)/fuzz/replay_,$(FUZZ_TARGETS)): $(BUILD)/fuzz/replay_%: \
 TARGET ?= resp
 FOR    ?= 60
 fuzz: ## fuzz one TARGET (resp, wal) FOR so many seconds with AFL++
-	@fuzz/install.sh
+	@tests/install.sh afl++ clang
 	@$(MAKE) $(SUB) build/fuzz/$(TARGET)
 	@fuzz/run.sh $(TARGET) for $(FOR)
 
 fuzz-smoke: ## a fixed number of executions of every fuzz target
-	@fuzz/install.sh
+	@tests/install.sh afl++ clang
 	@$(MAKE) $(SUB) $(addprefix build/fuzz/,$(FUZZ_TARGETS))
 	@fuzz/smoke.sh $(FUZZ_TARGETS)
 
@@ -488,7 +501,7 @@ fuzz-replay: ## play one FILE through a TARGET, with sanitizers that explain
 	build/asan/fuzz/replay_$(TARGET) $(FILE)
 
 fuzz-proof: ## plant bugs in parser and reader: the fuzzer must find each in 60 s
-	@fuzz/install.sh
+	@tests/install.sh afl++ clang
 	@fuzz/proof.sh
 
 .PHONY: fuzz fuzz-smoke fuzz-regress fuzz-replay fuzz-proof

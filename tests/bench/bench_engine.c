@@ -5,7 +5,8 @@
  * Prints one line per workload: name, operations, seconds, CPU seconds of the process with
  * its background work, bytes given to write(), p99.9 and longest operation in us, bytes on
  * disk. bench_engine.py runs backends in turn and compares. A group of workloads that
- * needs a fresh store begins with `fresh`.
+ * needs a fresh store begins with `fresh`. kill-fill and kill-check are for the proof that
+ * a put which has returned survives kill -9.
  */
 #include "tests/bench/bench_store.h"
 
@@ -342,6 +343,34 @@ static void run(struct bench *b, const char *name)
     bench_die("unknown workload %s", name);
 }
 
+/* Puts in order and says every thousand how many have returned: somebody kills it. */
+static void kill_fill(struct bench *b)
+{
+    char key[KEY_BYTES + 1];
+    b->store = b->api->open(&b->config);
+    for (uint32_t i = 0; i < b->n; i++) {
+        fast_key(key, i);
+        b->api->put(b->store, (struct bench_span){key, KEY_BYTES}, value_of(b, i));
+        if ((i + 1) % 1000 == 0) {
+            printf("%u\n", i + 1);
+            fflush(stdout);
+        }
+    }
+    for (;;)
+        pause();
+}
+
+static void kill_check(struct bench *b)
+{
+    char key[KEY_BYTES + 1];
+    b->store = b->api->open(&b->config);
+    for (uint32_t i = 0; i < b->n; i++) {
+        fast_key(key, i);
+        if (!b->api->get(b->store, (struct bench_span){key, KEY_BYTES}, &b->sum))
+            bench_die("%s: put %u had returned and is lost", b->api->name, i);
+    }
+}
+
 static void fresh(struct bench *b, bool sync)
 {
     char command[4200];
@@ -380,6 +409,10 @@ int main(int argc, char **argv)
             fresh(&b, false);
         else if (!strcmp(argv[i], "fresh-sync"))
             fresh(&b, true);
+        else if (!strcmp(argv[i], "kill-fill"))
+            kill_fill(&b);
+        else if (!strcmp(argv[i], "kill-check"))
+            kill_check(&b);
         else
             run(&b, argv[i]);
     }

@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+"""bench_engine.py - runs bench-engine over all backends in turn and compares.
+
+    bench_engine.py PROGRAM [--n N] [--repeats R] [--backends a,b] [--out DIR]
+
+Backends are interleaved (a b c d, a b c d, ...), so that a machine that is slow for a
+while is slow for all. Prints medians with the range, the ratio of ours to each other
+backend, CPU microseconds an operation, write amplification (bytes given to write() over
+bytes of the user) and space amplification; writes results.csv and results.json. A kill
+first proves of every backend that a put which has returned survives kill -9.
+Last line: bench-engine: B backends, W workloads, R repeats, F failed
+"""
+import argparse
+import csv
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+SEQUENCE = ("fresh fillseq fresh fillbatch fresh-sync fillsync fresh fillrandom "
+            "readrandom overwrite compact readrandom.c readmissing readhot seekrandom "
+            "readseq readreverse mixed deleterandom reopen").split()
+WORKLOADS = [w for w in SEQUENCE if not w.startswith("fresh")]
+USER_BYTES = 116
+WRITES = {"fillseq", "fillbatch", "fillsync", "fillrandom", "overwrite"}
+
+
+def run_once(program, backend, n, directory):
+    """One line per workload, as a dict."""
+    path = os.path.join(directory, backend)
+    shutil.rmtree(path, ignore_errors=True)
+    out = subprocess.run([program, backend, path, str(n)] + SEQUENCE, check=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                         timeout=3600, text=True).stdout
+    shutil.rmtree(path, ignore_errors=True)
+    rows = {}
+    for line in out.splitlines():
+        name, ops, seconds, cpu, wrote, p999, longest, disk = line.split()
+        rows[name] = dict(ops=int(ops), seconds=float(seconds), cpu=float(cpu),
+                          wrote=int(wrote), p999=float(p999), longest=float(longest),
+                          disk=int(disk))
+    return rows
+
+
+def survives_kill(program, backend, directory):
+    """Fills, kills the process while it fills, and lets a new process count."""
+    path = os.path.join(directory, backend + "-kill")
+    shutil.rmtree(path, ignore_errors=True)
+    child = subprocess.Popen([program, backend, path, "200000", "kill-fill"],
+                             stdout=subprocess.PIPE, text=True)
+    acknowledged = 0
+    deadline = time.time() + 20
+    while acknowledged < 50000 and time.time() < deadline:
+        line = child.stdout.readline()
+        if not line:
+            break
+        acknowledged = int(line)
+    child.send_signal(signal.SIGKILL)
+    for line in child.stdout:
+        if line.endswith("\n"):
+            acknowledged = int(line)
+    child.wait()
+    check = subprocess.run([program, backend, path, str(acknowledged), "kill-check"],
+                           stdout=subprocess.PIPE, text=True, timeout=120)
+    shutil.rmtree(path, ignore_errors=True)
+    ok = check.returncode == 0 and acknowledged > 0
+    print(f"kill -9: {backend}: {acknowledged} puts had returned, "
+          f"{'all are there' if ok else 'NOT all are there'}", flush=True)
+    return ok
+
+
+def rate(row):
+    return row["ops"] / row["seconds"] if row["seconds"] else 0.0
+
+
+def spread(values):
+    return statistics.median(values), min(values), max(values)
+
+
+def report(results, backends):
+    first = backends[0]
+    print(f"\n{'workload':13}" + "".join(f"{b:>24}" for b in backends) +
+          "".join(f"{'x ' + b:>11}" for b in backends[1:]))
+    for w in WORKLOADS:
+        cells, medians = "", {}
+        for b in backends:
+            rows = [r[w] for r in results[b] if w in r and r[w]["ops"] > 1]
+            rows = rows or [r[w] for r in results[b] if w in r]
+            median, low, high = spread([rate(r) for r in rows])
+            medians[b] = median
+            cells += f"{median / 1e3:10.1f} [{low / 1e3:.0f}..{high / 1e3:.0f}]".rjust(24)
+        ratios = "".join(f"{medians[first] / medians[b]:11.2f}" if medians[b] else " " * 11
+                         for b in backends[1:])
+        print(f"{w:13}{cells}{ratios}")
+    print("\nCPU us an operation | p99.9 us | longest ms | WA | MB on disk (medians)")
+    for w in WORKLOADS:
+        line = f"{w:13}"
+        for b in backends:
+            rows = [r[w] for r in results[b]]
+            med = {k: statistics.median(r[k] for r in rows) for k in rows[0]}
+            ops = max(med["ops"], 1)
+            wa = f"{med['wrote'] / (ops * USER_BYTES):.2f}" if w in WRITES else "-"
+            line += (f"  {med['cpu'] / ops * 1e6:7.2f} {med['p999']:7.1f} "
+                     f"{med['longest'] / 1e3:7.1f} {wa:>6} {med['disk'] / 1e6:6.0f} |")
+        print(line)
+
+
+def save(results, out):
+    os.makedirs(out, exist_ok=True)
+    with open(os.path.join(out, "results.json"), "w") as f:
+        json.dump(results, f, indent=1)
+    with open(os.path.join(out, "results.csv"), "w", newline="") as f:
+        writer = csv.writer(f)
+        writer.writerow(["backend", "repeat", "workload", "ops", "seconds", "cpu",
+                         "wrote", "p999_us", "longest_us", "disk"])
+        for b, runs in results.items():
+            for i, run in enumerate(runs):
+                for w, r in run.items():
+                    writer.writerow([b, i, w, r["ops"], r["seconds"], r["cpu"],
+                                     r["wrote"], r["p999"], r["longest"], r["disk"]])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--n", type=int, default=1000000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--backends", default="riptide,leveldb,rocksdb,lmdb")
+    parser.add_argument("--dir", default="build/bench/data")
+    parser.add_argument("--out", default="build/bench/engine")
+    args = parser.parse_args()
+    backends = args.backends.split(",")
+    os.makedirs(args.dir, exist_ok=True)
+    failed = sum(not survives_kill(args.program, b, args.dir) for b in backends)
+    results = {b: [] for b in backends}
+    for i in range(args.repeats):
+        for b in backends:
+            begin = time.time()
+            results[b].append(run_once(args.program, b, args.n, args.dir))
+            save(results, args.out)
+            print(f"repeat {i + 1}/{args.repeats} {b}: {time.time() - begin:.0f} s",
+                  flush=True)
+    report(results, backends)
+    print(f"bench-engine: {len(backends)} backends, {len(WORKLOADS)} workloads, "
+          f"{args.repeats} repeats, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
