@@ -326,6 +326,15 @@ bench-tables-smoke: # a hundredth of it, to see that it works
 
 .PHONY: bench-tables bench-tables-instructions bench-tables-smoke
 
+# ---- the pages ----
+
+TEST_STEPS += docs
+
+docs: all ## what the pages say of files, targets, flags and functions is true
+	tests/docs.sh build/release
+
+.PHONY: docs
+
 # ---- the floor ----
 
 TEST_STEPS += symbols

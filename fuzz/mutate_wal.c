@@ -2,7 +2,7 @@
  * their checksums again, so that the fuzzer gets past them.
  *
  * Loaded by AFL_CUSTOM_MUTATOR_LIBRARY beside AFL++'s own mutations, which damage what
- * this one keeps whole. Interface: AFL++, docs/custom_mutators.md. */
+ * this one keeps whole. Interface: custom_mutators.md of AFL++. */
 #include <stdlib.h>
 #include <string.h>
 
