@@ -29,22 +29,22 @@ void cursors_deinit(struct cursors *c)
     c->ring = NULL;
 }
 
-uint64_t cursors_put(struct cursors *c, slice from)
+uint64_t cursors_put(struct cursors *c, slice key)
 {
     if (!c->ring) c->ring = mem_zalloc(c->mem, CURSORS_MAX * sizeof *c->ring);
-    uint8_t *key = mem_alloc(c->mem, from.size + 1);
-    if (!c->ring || !key) {
-        mem_free(c->mem, key);
+    uint8_t *copy = mem_alloc(c->mem, key.size + 1);
+    if (!c->ring || !copy) {
+        mem_free(c->mem, copy);
         return 0;
     }
-    if (from.size) memcpy(key, from.data, from.size);
+    if (key.size) memcpy(copy, key.data, key.size);
     while (c->next - c->oldest == CURSORS_MAX ||
-           (c->oldest < c->next && c->bytes + from.size > CURSORS_BYTES_MAX))
+           (c->oldest < c->next && c->bytes + key.size > CURSORS_BYTES_MAX))
         forget_oldest(c);
 
     uint64_t id = c->first_id + c->next;
-    c->ring[c->next++ % CURSORS_MAX] = (struct cursor){id, key, from.size};
-    c->bytes += from.size;
+    c->ring[c->next++ % CURSORS_MAX] = (struct cursor){id, copy, key.size};
+    c->bytes += key.size;
     return id;
 }
 
