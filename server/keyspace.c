@@ -278,6 +278,12 @@ void keyspace_flush(struct keyspace *ks, unsigned db)
 
 /* ---- expiry ---- */
 
+/* Deleting what has expired is worth neither an error nor a wait. */
+static bool accepts_writes(const struct keyspace *ks)
+{
+    return db_write_error(ks->db)->code == ERR_OK && !db_busy(ks->db);
+}
+
 /* A key of the deadline range: is it due, and whose deadline is it? */
 struct due {
     int64_t deadline_ms;
@@ -365,7 +371,7 @@ unsigned keyspace_expire(struct keyspace *ks, unsigned limit)
     unsigned ns = 0, done = 0;
     while (ns < DATABASES && !may_be_due(ks, ns))
         ns++;
-    if (ns == DATABASES || db_write_error(ks->db)->code) return 0;
+    if (ns == DATABASES || !accepts_writes(ks)) return 0;
     if (keyspace_begin(ks)) return 0;
     for (; ns < DATABASES && done < limit; ns++)
         if (may_be_due(ks, ns)) done += expire_namespace(ks, ns, limit - done);
@@ -379,7 +385,7 @@ void keyspace_expire_key(struct keyspace *ks, unsigned db, slice key,
                          const struct entry *old)
 {
     assert(old->stored && !old->exists);
-    if (db_write_error(ks->db)->code || keyspace_begin(ks)) return;
+    if (!accepts_writes(ks) || keyspace_begin(ks)) return;
     keyspace_remove(ks, db, key, old);
     note(ks, batch_register_set(ks->batch, REG_CLOCK, (uint64_t)ks->now_ms));
     if (keyspace_commit(ks) == ERR_OK) ks->expired_keys++;
@@ -388,7 +394,7 @@ void keyspace_expire_key(struct keyspace *ks, unsigned db, slice key,
 int keyspace_timeout_ms(const struct keyspace *ks)
 {
     int64_t next_ms = INT64_MAX;
-    if (db_write_error(ks->db)->code) return -1;
+    if (!accepts_writes(ks)) return -1;
     for (unsigned ns = 0; ns < DATABASES; ns++)
         if (ks->next_deadline_ms[ns] < next_ms &&
             db_register(ks->db, REG_DEADLINES + ns) > 0)

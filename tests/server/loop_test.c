@@ -132,6 +132,137 @@ static void an_interrupted_poll_changes_nothing(void)
     testserver_close(&t);
 }
 
+/* ---- a store that cannot keep up ---- */
+
+/* Jobs wait until the test lets them run. */
+struct lazy_sched {
+    struct sched sched;
+    bool run;
+    struct job *waiting, *done;
+};
+
+static void lazy_append(struct job **list, struct job *job)
+{
+    while (*list)
+        list = &(*list)->next;
+    job->next = NULL;
+    *list = job;
+}
+
+static void lazy_work(struct lazy_sched *s)
+{
+    while (s->waiting) {
+        struct job *job = s->waiting;
+        s->waiting = job->next;
+        job->run(job);
+        lazy_append(&s->done, job);
+    }
+}
+
+static void lazy_submit(struct sched *sched, struct job *job)
+{
+    struct lazy_sched *s = (struct lazy_sched *)sched;
+    lazy_append(&s->waiting, job);
+    if (s->run) lazy_work(s);
+}
+
+static struct job *lazy_reap(struct sched *sched)
+{
+    struct lazy_sched *s = (struct lazy_sched *)sched;
+    struct job *job = s->done;
+    if (job) s->done = job->next;
+    return job;
+}
+
+static void lazy_wait(struct sched *sched, int timeout_ms)
+{
+    if (timeout_ms < 0) lazy_work((struct lazy_sched *)sched);
+}
+
+static void lazy_yield(struct sched *sched)
+{
+    (void)sched;
+}
+
+static int lazy_poll_fd(struct sched *sched)
+{
+    (void)sched;
+    return -1;
+}
+
+static void lazy_free(struct sched *sched)
+{
+    (void)sched;
+}
+
+/* Fills the store until it asks for mercy. */
+static void write_until_busy(struct testserver *t)
+{
+    char command[400];
+    for (int i = 0; i < 10000 && !db_busy(server_db(t->server)); i++) {
+        snprintf(command, sizeof command, "SET k%d %0300d\r\n", i, i);
+        testserver_talk(t, t->peer, slice_text(command));
+    }
+    REQUIRE(db_busy(server_db(t->server)));
+}
+
+static void while_the_store_is_busy_writers_wait_and_readers_do_not(void)
+{
+    struct testserver t;
+    struct lazy_sched lazy = {
+        .sched = {lazy_submit, lazy_reap, lazy_wait, lazy_yield, lazy_poll_fd, lazy_free},
+        .run = true};
+    testserver_init(&t);
+    t.env.sched = &lazy.sched;
+    t.geometry.immutables_max = 1;
+    testserver_start(&t);
+    struct peer *writer = testserver_connect(&t);
+    lazy.run = false;
+    write_until_busy(&t);
+
+    testserver_expect_peer(&t, writer, "SET parked v", "");
+    testserver_expect_peer(&t, writer, "GET parked", "");
+    CHECK_INT(testserver_talk(&t, t.peer, slice_text("GET k0\r\n")).size, 308);
+    testserver_expect(&t, "EXISTS parked", ":0\r\n");
+    CHECK_INT(t.clock.wall_ms, 1700000000000); /* nobody has slept */
+
+    lazy.run = true;
+    lazy_work(&lazy);
+    testserver_run(&t, writer);
+    testserver_expect_peer(&t, writer, "PING", "+OK\r\n$1\r\nv\r\n+PONG\r\n");
+    peer_free(writer);
+    testserver_close(&t);
+}
+
+static void a_parked_client_that_goes_away_is_forgotten(void)
+{
+    struct testserver t;
+    struct lazy_sched lazy = {
+        .sched = {lazy_submit, lazy_reap, lazy_wait, lazy_yield, lazy_poll_fd, lazy_free},
+        .run = true};
+    testserver_init(&t);
+    t.env.sched = &lazy.sched;
+    t.geometry.immutables_max = 1;
+    testserver_start(&t);
+    struct peer *writer = testserver_connect(&t);
+    lazy.run = false;
+    write_until_busy(&t);
+    testserver_expect_peer(&t, writer, "SET parked v", "");
+
+    peer_reset(writer, true);
+    for (int i = 0; i < 5; i++)
+        server_turn(t.server, 0);
+    lazy.run = true;
+    lazy_work(&lazy);
+    for (int i = 0; i < 5; i++)
+        server_turn(t.server, 0);
+
+    CHECK_INT(net_sim_open_handles(t.net), 2); /* the listener and the usual client */
+    testserver_expect(&t, "EXISTS parked", ":0\r\n");
+    peer_free(writer);
+    testserver_close(&t);
+}
+
 CU_TestInfo server_loop_tests[] = {
     {"clients_above_the_limit_are_told_and_closed",
      clients_above_the_limit_are_told_and_closed},
@@ -144,5 +275,9 @@ CU_TestInfo server_loop_tests[] = {
     {"a_long_turn_commits_in_between_and_answers_all",
      a_long_turn_commits_in_between_and_answers_all},
     {"an_interrupted_poll_changes_nothing", an_interrupted_poll_changes_nothing},
+    {"while_the_store_is_busy_writers_wait_and_readers_do_not",
+     while_the_store_is_busy_writers_wait_and_readers_do_not},
+    {"a_parked_client_that_goes_away_is_forgotten",
+     a_parked_client_that_goes_away_is_forgotten},
     CU_TEST_INFO_NULL,
 };
