@@ -10,7 +10,8 @@
 /* Offset behind the last byte of a log that is not zero. */
 static size_t used(const uint8_t *data, size_t size)
 {
-    while (size > 0 && data[size - 1] == 0) size--;
+    while (size > 0 && data[size - 1] == 0)
+        size--;
     return size;
 }
 
@@ -27,9 +28,7 @@ static void store_with_tail(struct teststore *t, char log[32], uint8_t **data,
     REQUIRE_INT(teststore_put(t, "last", "2"), ERR_OK);
     db_stats_get(t->db, &stats);
     *end = stats.log_bytes;
-    disk_sim_process_crash(t->disk);
-    db_close(t->db);
-    t->db = NULL;
+    teststore_die(t);
     snprintf(log, 32, "000002.log");
     teststore_read_file(t, log, data, size);
 }
@@ -118,14 +117,10 @@ static void a_second_recovery_changes_nothing(void)
     store_with_tail(&t, log, &data, &size, &begin, &end);
     teststore_write_file(&t, log, data, end - 3);
     REQUIRE_INT(teststore_open(&t), ERR_OK);
-    disk_sim_process_crash(t.disk);
-    db_close(t.db);
-    t.db = NULL;
+    teststore_die(&t);
     uint32_t ops = disk_sim_microops(t.disk);
     REQUIRE_INT(teststore_open(&t), ERR_OK);
-    disk_sim_process_crash(t.disk);
-    db_close(t.db);
-    t.db = NULL;
+    teststore_die(&t);
     CHECK_INT(disk_sim_microops(t.disk), ops);
     free(data);
     teststore_deinit(&t);
@@ -218,7 +213,8 @@ static void a_table_of_the_wrong_size_or_tail_refuses_and_is_named(void)
     teststore_read_file(&t, name, &data, &size);
     const struct {
         size_t size, flip; /* flip 0: none */
-    } cases[] = {{size - 1, 0}, {size / 2, 0}, {0, 0}, {size, size - 1}, {size, size - 30}};
+    } cases[] = {
+        {size - 1, 0}, {size / 2, 0}, {0, 0}, {size, size - 1}, {size, size - 30}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (cases[i].flip) data[cases[i].flip] ^= 4;
         teststore_write_file(&t, name, data, cases[i].size);
@@ -242,7 +238,8 @@ static void a_damaged_block_is_a_read_error_that_check_finds(void)
     struct db_iter *it;
     REQUIRE_INT(db_iter_new(t.db, &it), ERR_OK);
     db_iter_seek(it, slice_of(NULL, 0));
-    while (db_iter_valid(it)) db_iter_next(it);
+    while (db_iter_valid(it))
+        db_iter_next(it);
     CHECK_INT(db_iter_error(it, &t.why), ERR_CORRUPT);
     CHECK(strstr(t.why.text, name) != NULL);
     CHECK(strstr(t.why.text, "offset 0") != NULL);
@@ -354,7 +351,8 @@ CU_TestInfo engine_recover_tests[] = {
      a_table_of_the_wrong_size_or_tail_refuses_and_is_named},
     {"a_damaged_block_is_a_read_error_that_check_finds",
      a_damaged_block_is_a_read_error_that_check_finds},
-    {"leftovers_are_deleted_and_strangers_stay", leftovers_are_deleted_and_strangers_stay},
+    {"leftovers_are_deleted_and_strangers_stay",
+     leftovers_are_deleted_and_strangers_stay},
     {"a_store_without_its_pointer_is_not_created_anew",
      a_store_without_its_pointer_is_not_created_anew},
     {"every_flipped_bit_of_the_manifest_refuses_or_changes_nothing",

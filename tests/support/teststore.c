@@ -115,10 +115,15 @@ void teststore_reopen(struct teststore *t)
     REQUIRE_INT(teststore_open(t), ERR_OK);
 }
 
-enum err teststore_kill(struct teststore *t)
+void teststore_die(struct teststore *t)
 {
     disk_sim_process_crash(t->disk);
     end_process(t);
+}
+
+enum err teststore_kill(struct teststore *t)
+{
+    teststore_die(t);
     return teststore_open(t);
 }
 

@@ -37,6 +37,8 @@ void teststore_deinit(struct teststore *t);
 enum err teststore_open(struct teststore *t);
 void teststore_close(struct teststore *t);
 void teststore_reopen(struct teststore *t);
+/* The process dies. */
+void teststore_die(struct teststore *t);
 /* The process dies, or the power fails, and the store is opened again. */
 enum err teststore_kill(struct teststore *t);
 enum err teststore_power_cut(struct teststore *t, enum disk_sim_survivors survivors,
