@@ -5,7 +5,9 @@
 #include <stdio.h>
 
 #include "engine/db.h"
+#include "engine/dump_lines.h"
 #include "engine/filename.h"
+#include "engine/level_iter.h"
 #include "engine/recover.h"
 
 struct check {
@@ -26,6 +28,98 @@ static void keep_table(void *arg, struct table *table)
     (void)table; /* the recovery owns it */
 }
 
+/* ---- ages ---- */
+
+/* Levels from the newest to the oldest: each table of level 0, then each level below. */
+struct strands {
+    struct iter **all;
+    unsigned *levels;
+    size_t count;
+};
+
+static enum err add_strand(struct strands *s, struct iter *it, unsigned level)
+{
+    if (!it) return ERR_NOMEM;
+    s->all[s->count] = it;
+    s->levels[s->count++] = level;
+    iter_first(it);
+    return it->err;
+}
+
+static enum err open_strands(struct strands *s, const struct version *v, struct mem *mem,
+                             struct err_detail *why)
+{
+    const struct level *level0 = &v->levels[0];
+    size_t room = level0->count + LEVELS_MAX;
+    s->all = mem_alloc(mem, room * sizeof(struct iter *));
+    s->levels = mem_alloc(mem, room * sizeof *s->levels);
+    if (!s->all || !s->levels) return ERR_NOMEM;
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < level0->count && !e; i++)
+        e = add_strand(s, sst_iter(level0->tables[i]->sst, mem, false, why), 0);
+    for (unsigned l = 1; l < LEVELS_MAX && !e; l++) {
+        const struct level *level = &v->levels[l];
+        if (level->count == 0) continue;
+        e = add_strand(s, level_iter_new(mem, level->tables, level->count, false, why),
+                       l);
+    }
+    return e;
+}
+
+static void close_strands(struct strands *s, struct mem *mem)
+{
+    for (size_t i = 0; i < s->count; i++)
+        iter_free(s->all[i]);
+    mem_free(mem, s->all);
+    mem_free(mem, s->levels);
+}
+
+/* The strand with the smallest entry; count when all are at their ends. */
+static size_t smallest(const struct strands *s)
+{
+    size_t best = s->count;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct iter *it = s->all[i];
+        if (!it->valid) continue;
+        if (best == s->count ||
+            ikey_compare(it->key, it->tag, s->all[best]->key, s->all[best]->tag) < 0)
+            best = i;
+    }
+    return best;
+}
+
+/* Walks all versions of all keys, newest first. While one is passed, nothing older of
+ * its key may wait on a newer strand: a read would find that first. */
+static enum err walk_strands(struct strands *s, struct err_detail *why)
+{
+    for (size_t at; (at = smallest(s)) < s->count;) {
+        struct iter *it = s->all[at];
+        for (size_t i = 0; i < at; i++) {
+            char key[DUMP_QUOTED_BYTES];
+            if (!s->all[i]->valid || !slice_equal(s->all[i]->key, it->key)) continue;
+            return err_set(why, ERR_CORRUPT, 0,
+                           "level %u holds an older version of %.100s than level %u",
+                           s->levels[i], dump_quote(it->key, key), s->levels[at]);
+        }
+        iter_next(it);
+        if (it->err) return it->err;
+    }
+    return ERR_OK;
+}
+
+static void check_ages(struct check *c, const struct version *v)
+{
+    struct strands s = {.count = 0};
+    struct err_detail why = {.code = ERR_OK};
+    enum err e = open_strands(&s, v, v->mem, &why);
+    if (!e) e = walk_strands(&s, &why);
+    close_strands(&s, v->mem);
+    if (e && why.code == ERR_OK) err_set(&why, e, 0, "comparing the levels");
+    if (e) finding(c, e, &why);
+}
+
+/* ---- levels, tables, numbers ---- */
+
 static void check_levels(struct check *c, struct recovery *r)
 {
     struct err_detail why;
@@ -43,7 +137,36 @@ static void check_levels(struct check *c, struct recovery *r)
         return;
     }
     if ((e = version_check(v, &why))) finding(c, e, &why);
+    /* What is damaged cannot be compared. */
+    if (c->first == ERR_OK) check_ages(c, v);
     version_unref(v);
+}
+
+/* A number that is in use must never be given to another file. */
+static void check_number(struct check *c, const char *name, uint64_t number,
+                         uint64_t next_file)
+{
+    struct err_detail why;
+    if (number < next_file) return;
+    enum err e =
+        err_set(&why, ERR_CORRUPT, 0,
+                "%s: its number is not below the next one, %" PRIu64, name, next_file);
+    finding(c, e, &why);
+}
+
+static void check_numbers(struct check *c, const struct store_state *s)
+{
+    char name[FILENAME_BYTES];
+    filename_manifest(s->manifest, name);
+    check_number(c, name, s->manifest, s->next_file);
+    for (size_t i = 0; i < s->log_count; i++) {
+        filename_log(s->logs[i].number, name);
+        check_number(c, name, s->logs[i].number, s->next_file);
+    }
+    for (size_t i = 0; i < s->table_count; i++) {
+        filename_sst(s->tables[i].meta.number, name);
+        check_number(c, name, s->tables[i].meta.number, s->next_file);
+    }
 }
 
 static void check_tables(struct check *c, struct recovery *r)
@@ -52,11 +175,6 @@ static void check_tables(struct check *c, struct recovery *r)
     for (size_t i = 0; i < r->state.table_count; i++) {
         const struct sst_meta *meta = &r->state.tables[i].meta;
         enum err e = sst_check(r->tables[i]->sst, meta, &why);
-        if (!e && meta->number >= r->state.next_file)
-            e = err_set(&why, ERR_CORRUPT, 0,
-                        "%06" PRIu64 ".sst: its number is not below the next one, "
-                        "%" PRIu64,
-                        meta->number, r->state.next_file);
         if (!e && meta->max_seq > r->state.last_seq)
             e = err_set(&why, ERR_CORRUPT, 0,
                         "%06" PRIu64 ".sst: holds sequence number %" PRIu64
@@ -103,8 +221,9 @@ enum err db_check(const struct db_env *env, const char *dir,
     if (e) {
         finding(&c, e, &why);
     } else {
-        check_levels(&c, &r);
+        check_numbers(&c, &r.state);
         check_tables(&c, &r);
+        check_levels(&c, &r);
         recover_deinit(&r);
     }
     if (lock) disk_close(lock);

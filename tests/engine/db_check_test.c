@@ -42,6 +42,8 @@ static void begin(void)
     teststore_close(&t);
 }
 
+#define FORGED 900
+
 /* Rewrites the manifest after `change` had its way with the state. */
 static void forge(void (*change)(struct store_state *))
 {
@@ -51,10 +53,11 @@ static void forge(void (*change)(struct store_state *))
     struct wal_writer writer;
     REQUIRE_INT(disk_dir_open(t.disk, TESTSTORE_DIR, &dir), 0);
     REQUIRE_INT(recover_read(&r, &t.env, &t.options, dir, NULL, &t.why), ERR_OK);
+    r.state.next_file = FORGED + 1;
     change(&r.state);
     REQUIRE_INT(edit_bytes_begin(&bytes), ERR_OK);
     REQUIRE_INT(store_state_encode(&r.state, &bytes), ERR_OK);
-    REQUIRE_INT(manifest_create(dir, 900, bytes.data, bytes.size - WAL_HEADER_BYTES,
+    REQUIRE_INT(manifest_create(dir, FORGED, bytes.data, bytes.size - WAL_HEADER_BYTES,
                                 &writer, &t.why),
                 ERR_OK);
     disk_close(writer.file);
@@ -143,6 +146,23 @@ static void tables_that_overlap_on_a_level_are_found(void)
     teststore_deinit(&t);
 }
 
+static void sink_newest(struct store_state *s)
+{
+    for (size_t i = 0; i < s->table_count; i++)
+        if (s->tables[i].level == 0) s->tables[i].level = LEVELS_MAX - 1;
+}
+
+/* All levels are sorted and every table is sound: only a read would be wrong. */
+static void an_older_version_above_a_newer_one_is_found(void)
+{
+    begin();
+    forge(sink_newest);
+    CHECK_INT(check(), ERR_CORRUPT);
+    CHECK_INT(findings, 1);
+    CHECK(strstr(lines, "older version of \"k00100\" than level 6") != NULL);
+    teststore_deinit(&t);
+}
+
 static void lower_next_file(struct store_state *s)
 {
     s->next_file = 1;
@@ -223,6 +243,8 @@ CU_TestInfo engine_db_check_tests[] = {
      every_damaged_table_is_reported_and_not_only_the_first},
     {"tables_that_overlap_on_a_level_are_found",
      tables_that_overlap_on_a_level_are_found},
+    {"an_older_version_above_a_newer_one_is_found",
+     an_older_version_above_a_newer_one_is_found},
     {"a_file_number_that_would_be_given_again_is_found",
      a_file_number_that_would_be_given_again_is_found},
     {"a_sequence_number_that_would_be_given_again_is_found",
