@@ -1,7 +1,9 @@
 #include "tests/support/check.h"
 #include "tests/support/dumped.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct teststore t;
 
@@ -64,11 +66,74 @@ static void a_pointer_is_told_word_by_word_and_its_checksum_compared(void)
     teststore_deinit(&t);
 }
 
+/* ---- the page ----
+ *
+ * Transcripts of docs/formats.md begin with the line "$ riptidekv-check ... --dump NAME";
+ * "[...]" stands for lines that are left out. Each must be what comes out today. */
+#define PAGE       "docs/formats.md"
+#define TRANSCRIPT "    $ riptidekv-check data/store --dump "
+
+struct transcript {
+    char dump[1 << 14]; /* of the file that is shown */
+    const char *at;     /* behind what was found so far */
+    bool leap;          /* lines may be left out here */
+};
+
+/* Takes one line of the page, without its indent: true when the dump goes on with it. */
+static bool follow(struct transcript *shown, const char *line)
+{
+    if (!strcmp(line, "[...]\n")) return shown->leap = true;
+    size_t n = strlen(line);
+    for (; *shown->at; shown->at = strchr(shown->at, '\n') + 1) {
+        if (!strncmp(shown->at, line, n)) {
+            shown->at += n;
+            shown->leap = false;
+            return true;
+        }
+        if (!shown->leap) break;
+    }
+    printf("  " PAGE " shows:   %s  the dump goes on:      %.*s\n", line,
+           (int)strcspn(shown->at, "\n"), shown->at);
+    return false;
+}
+
+static void the_page_about_formats_shows_what_comes_out(void)
+{
+    static struct transcript shown;
+    char line[512];
+    bool inside = false;
+    int transcripts = 0;
+    FILE *page = fopen(PAGE, "r");
+    REQUIRE(page != NULL);
+    dumped_example(&t);
+    while (fgets(line, sizeof line, page)) {
+        if (!strncmp(line, TRANSCRIPT, strlen(TRANSCRIPT))) {
+            char *name = line + strlen(TRANSCRIPT);
+            name[strcspn(name, "\n")] = 0;
+            snprintf(shown.dump, sizeof shown.dump, "%s", dumped_file(&t, name));
+            shown.at = shown.dump;
+            shown.leap = false;
+            inside = true;
+            transcripts++;
+        } else if (inside && !strncmp(line, "    ", 4)) {
+            CHECK(inside = follow(&shown, line + 4));
+        } else if (inside) {
+            CHECK(shown.leap || !*shown.at); /* shown to its end */
+            inside = false;
+        }
+    }
+    fclose(page);
+    CHECK(transcripts >= 4);
+    teststore_deinit(&t);
+}
+
 CU_TestInfo engine_dump_file_tests[] = {
     {"the_name_says_what_a_file_is", the_name_says_what_a_file_is},
     {"a_strangers_name_and_a_missing_file_are_refused",
      a_strangers_name_and_a_missing_file_are_refused},
     {"a_pointer_is_told_word_by_word_and_its_checksum_compared",
      a_pointer_is_told_word_by_word_and_its_checksum_compared},
+    {"the_page_about_formats_shows_what_comes_out",
+     the_page_about_formats_shows_what_comes_out},
     CU_TEST_INFO_NULL,
 };
