@@ -337,11 +337,11 @@ enum err db_group_commit(struct db *db)
 {
     assert(db->in_group && !db->in_batch);
     db->in_group = false;
-    if (db->group.count == 0) return ERR_OK;
     struct err_detail why;
     struct wal_writer *log = &db->active->log;
-    enum err e =
-        wal_append(log, db->group.data, db->group.size, db->settled_seq + 1, &why);
+    enum err e = ERR_OK;
+    if (db->group.count > 0)
+        e = wal_append(log, db->group.data, db->group.size, db->settled_seq + 1, &why);
     if (!e && db->options.sync == SYNC_ALWAYS) e = db_sync_logs(db, &why);
     if (e) {
         undo_group(db);
@@ -462,6 +462,10 @@ seqno db_settled_seq(const struct db *db)
 void db_set_sync(struct db *db, enum sync_policy policy)
 {
     db->options.sync = policy;
+    if (policy != SYNC_ALWAYS || db->in_group || db->refused.code != ERR_OK) return;
+    /* From now on a reply promises durability, also of what it merely reads. */
+    struct err_detail why;
+    if (db_sync_logs(db, &why)) db_refuse(db, &why);
 }
 
 const struct err_detail *db_write_error(const struct db *db)

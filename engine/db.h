@@ -74,6 +74,8 @@ enum err db_delete(struct db *db, slice key);
 /* Sequence number of the newest change, and of the newest settled one. */
 seqno db_last_seq(const struct db *db);
 seqno db_settled_seq(const struct db *db);
+/* To SYNC_ALWAYS: what was written before is synced at once, or, inside a group, by its
+ * commit. If that fails writes are refused. */
 void db_set_sync(struct db *db, enum sync_policy policy);
 /* ERR_OK, or why writes are refused. The detail lives as long as the store. */
 const struct err_detail *db_write_error(const struct db *db);

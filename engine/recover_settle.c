@@ -50,6 +50,17 @@ static int overwrite(struct recovery *r, struct disk_file *file, uint64_t from,
     return rc;
 }
 
+/* Cuts a file behind its last record and lets it grow again, by zeros for the mark. After
+ * a failed sync a size may be in limbo like the bytes: only a new version of it is covered
+ * by the next sync. A log of the size it was filled to has been durable in full since. */
+static int resize(struct recovery *r, const struct recovered_log *log, enum site resize,
+                  enum site write)
+{
+    int rc = disk_truncate(log->file, log->end, resize);
+    if (rc) return rc;
+    return overwrite(r, log->file, log->end, log->end + WAL_HEADER_BYTES, true, write);
+}
+
 static bool torn(const struct recovered_log *log)
 {
     return log->tail.end > log->end;
@@ -80,10 +91,8 @@ static enum err settle_manifest(struct recovery *r, struct err_detail *why)
     if (log->marked && !torn(log)) return ERR_OK;
     int rc = overwrite(r, log->file, r->manifest_watermark.offset, log->end, false,
                        SITE_MANIFEST_SETTLE);
-    if (!rc && torn(log)) {
-        report_cut(r, name, log);
-        rc = overwrite(r, log->file, log->end, log->tail.end, true, SITE_MANIFEST_CUT);
-    }
+    if (!rc && torn(log)) report_cut(r, name, log);
+    if (!rc) rc = resize(r, log, SITE_MANIFEST_RESIZE, SITE_MANIFEST_CUT);
     if (!rc) rc = disk_sync(log->file, DISK_SYNC_FULL, SITE_MANIFEST_SETTLESYNC);
     if (rc) return name_error(why, rc, name, "settling its tail");
     /* One record: nobody has yet seen the switch of the pointer become durable. */
@@ -119,10 +128,11 @@ static enum err settle_log(struct recovery *r, size_t index, struct err_detail *
     if (log->marked && index == r->last) from = log->end;
     if (from == log->end && !cut) return ERR_OK;
     int rc = overwrite(r, log->file, from, log->end, false, SITE_WAL_SETTLE);
-    if (!rc && cut) {
-        report_cut(r, name, log);
+    if (!rc && cut) report_cut(r, name, log);
+    if (!rc && log->size != r->options->log_bytes)
+        rc = resize(r, log, SITE_WAL_RESIZE, SITE_WAL_CUT);
+    else if (!rc && cut)
         rc = overwrite(r, log->file, log->end, log->tail.end, true, SITE_WAL_CUT);
-    }
     if (!rc) rc = disk_sync(log->file, DISK_SYNC_FULL, SITE_WAL_SETTLESYNC);
     return name_error(why, rc, name, "settling its tail");
 }

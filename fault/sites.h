@@ -53,6 +53,7 @@
     X(SITE_MANIFEST_CUT, "manifest/cut", KIND_MANIFEST, CALL_WRITE)                      \
     X(SITE_MANIFEST_DIRSYNC, "manifest/dirsync", KIND_MANIFEST, CALL_SYNC)               \
     X(SITE_MANIFEST_MARK, "manifest/mark", KIND_MANIFEST, CALL_WRITE)                    \
+    X(SITE_MANIFEST_RESIZE, "manifest/resize", KIND_MANIFEST, CALL_TRUNCATE)             \
     X(SITE_MANIFEST_SETTLE, "manifest/settle", KIND_MANIFEST, CALL_WRITE)                \
     X(SITE_MANIFEST_SETTLESYNC, "manifest/settlesync", KIND_MANIFEST, CALL_SYNC)         \
     X(SITE_MANIFEST_SYNC, "manifest/sync", KIND_MANIFEST, CALL_SYNC)                     \
@@ -83,6 +84,7 @@
     X(SITE_WAL_FILLSYNC, "wal/fillsync", KIND_WAL, CALL_SYNC)                            \
     X(SITE_WAL_MARK, "wal/mark", KIND_WAL, CALL_WRITE)                                   \
     X(SITE_WAL_RECYCLE, "wal/recycle", KIND_WAL, CALL_RENAME)                            \
+    X(SITE_WAL_RESIZE, "wal/resize", KIND_WAL, CALL_TRUNCATE)                            \
     X(SITE_WAL_SETTLE, "wal/settle", KIND_WAL, CALL_WRITE)                               \
     X(SITE_WAL_SETTLESYNC, "wal/settlesync", KIND_WAL, CALL_SYNC)                        \
     X(SITE_WAL_SYNC, "wal/sync", KIND_WAL, CALL_SYNC)                                    \

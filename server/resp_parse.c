@@ -159,8 +159,7 @@ static bool parse_small(struct resp_parser *p, const uint8_t *data, size_t n,
         at += size + 2;
     }
     p->argc = count;
-    *used = (size_t)(at - data);
-    return true;
+    return finish(p, (size_t)(at - data), used) == RESP_OK;
 }
 
 /* ---- lines ---- */

@@ -52,7 +52,8 @@ static void many_puts_pass_through_flushes_and_compactions(void)
     teststore_init(&t);
     REQUIRE_INT(teststore_open(&t), ERR_OK);
 
-    for (int round = 0; round < 4; round++) teststore_fill(&t, "key", 200, 40, round);
+    for (int round = 0; round < 4; round++)
+        teststore_fill(&t, "key", 200, 40, round);
     struct db_stats stats;
     db_stats_get(t.db, &stats);
 
@@ -86,7 +87,8 @@ static void deleted_keys_stay_deleted_through_compaction(void)
     struct db_stats stats;
     db_stats_get(t.db, &stats);
     uint64_t entries = 0;
-    for (int l = 0; l < LEVELS_MAX; l++) entries += stats.level[l].entries;
+    for (int l = 0; l < LEVELS_MAX; l++)
+        entries += stats.level[l].entries;
     CHECK_INT(entries, 1); /* the tombstones went with what they hid */
     teststore_deinit(&t);
 }
@@ -209,6 +211,19 @@ static void a_group_under_always_survives_a_power_cut(void)
     t.options.sync = SYNC_ALWAYS;
     REQUIRE_INT(teststore_open(&t), ERR_OK);
     CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    teststore_deinit(&t);
+}
+
+static void switching_to_always_makes_earlier_writes_durable(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    t.options.sync = SYNC_NO;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    db_set_sync(t.db, SYNC_ALWAYS);
     CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
     teststore_expect(&t, "a", "1");
     teststore_deinit(&t);
@@ -344,6 +359,8 @@ CU_TestInfo engine_db_tests[] = {
     {"everysec_syncs_once_a_second", everysec_syncs_once_a_second},
     {"a_group_under_always_survives_a_power_cut",
      a_group_under_always_survives_a_power_cut},
+    {"switching_to_always_makes_earlier_writes_durable",
+     switching_to_always_makes_earlier_writes_durable},
     {"every_policy_survives_a_killed_process", every_policy_survives_a_killed_process},
     {"a_log_that_is_overwritten_for_ever_stays_small",
      a_log_that_is_overwritten_for_ever_stays_small},

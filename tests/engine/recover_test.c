@@ -158,6 +158,27 @@ static void what_recovery_serves_is_durable_after_a_failed_sync(void)
     teststore_deinit(&t);
 }
 
+/* A record that outgrew the log: its bytes and the file's size are both in limbo. */
+static void a_size_in_limbo_is_made_durable_too(void)
+{
+    struct teststore t;
+    char big[6001];
+    memset(big, 'b', sizeof big - 1);
+    big[sizeof big - 1] = 0;
+    teststore_init(&t);
+    t.options.sync = SYNC_EVERYSEC;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(teststore_put(&t, "k", big), ERR_OK);
+    clock_manual_advance(&t.clock, 1500);
+    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, 5, 0);
+    db_step(t.db);
+    REQUIRE_INT(teststore_kill(&t), ERR_OK);
+    teststore_expect(&t, "k", big);
+    REQUIRE_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "k", big);
+    teststore_deinit(&t);
+}
+
 static void damage_below_the_watermark_refuses_and_names_the_place(void)
 {
     struct teststore t;
@@ -344,6 +365,7 @@ CU_TestInfo engine_recover_tests[] = {
     {"what_recovery_serves_is_durable", what_recovery_serves_is_durable},
     {"what_recovery_serves_is_durable_after_a_failed_sync",
      what_recovery_serves_is_durable_after_a_failed_sync},
+    {"a_size_in_limbo_is_made_durable_too", a_size_in_limbo_is_made_durable_too},
     {"damage_below_the_watermark_refuses_and_names_the_place",
      damage_below_the_watermark_refuses_and_names_the_place},
     {"a_missing_table_refuses_and_is_named", a_missing_table_refuses_and_is_named},
