@@ -228,7 +228,11 @@ install: all lib ## programs, library, header and pkg-config file below PREFIX (
 	    'Libs: -L$${prefix}/lib -lriptide' 'Libs.private: $(LDLIBS_ALL)' \
 	    > $(INSTALL_TO)/lib/pkgconfig/riptide.pc
 
-TEST_STEPS += check-tool embed
+TEST_STEPS += check-tool embed invariants
+
+invariants: ## docs/invariants.md against the code that cites it and the tests that it names
+	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-tests
+	tests/invariants.sh build/test
 
 check-tool: all ## riptidekv-check on a sound store, a damaged one, one in use, and on none
 	tests/check.sh build/release
@@ -237,7 +241,7 @@ embed: ## install the library somewhere; example programs that know nothing else
 	@tests/install.sh pkg-config
 	tests/embed.sh
 
-.PHONY: check-tool embed lib install
+.PHONY: check-tool embed invariants lib install
 
 TSAN_SUITES += engine/db_work
 

@@ -89,7 +89,7 @@ static size_t smallest(const struct strands *s)
 }
 
 /* Walks all versions of all keys, newest first. While one is passed, nothing older of
- * its key may wait on a newer strand: a read would find that first. */
+ * its key may wait on a newer strand: a read would find that first. [INV-23] */
 static enum err walk_strands(struct strands *s, struct err_detail *why)
 {
     for (size_t at; (at = smallest(s)) < s->count;) {
@@ -142,7 +142,7 @@ static void check_levels(struct check *c, struct recovery *r)
     version_unref(v);
 }
 
-/* A number that is in use must never be given to another file. */
+/* A number that is in use must never be given to another file. [INV-3] */
 static void check_number(struct check *c, const char *name, uint64_t number,
                          uint64_t next_file)
 {

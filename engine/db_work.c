@@ -225,7 +225,8 @@ static void start_compaction(struct db *db)
     run->dir = db->dir;
     run->options = &db->options;
     run->cache = db->cache;
-    /* Only floors that are durable: what a lost record would have sunk must not go. */
+    /* Only floors that are durable: what a lost record would have sunk must not go.
+     * [INV-26] */
     memcpy(run->floors, db->state.books.floors, sizeof run->floors);
     run->oldest_snapshot = oldest_snapshot(db);
     run->output_max = compact_output_max(run, &db->options);
