@@ -88,7 +88,7 @@ enum err work_make_room(struct db *db);
 void work_finish(struct db *db);
 /* Frees what work still holds; deletes files that nobody names. */
 void work_deinit(struct db *db);
-void work_retire_table(void *db, struct table *table);
+void work_retire_table(void *arg, struct table *table);
 
 /* db.c: from now on writes answer ERR_WRITES_REFUSED and say why. */
 void db_refuse(struct db *db, const struct err_detail *why);

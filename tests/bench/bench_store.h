@@ -3,8 +3,8 @@
  * Every backend gives the same promise: a put that has returned survives kill -9 (it went
  * through write(), or a shared mapping), and with `sync` a power cut.
  */
-#ifndef TESTS_BENCH_STORE_H
-#define TESTS_BENCH_STORE_H
+#ifndef TESTS_BENCH_BENCH_STORE_H
+#define TESTS_BENCH_BENCH_STORE_H
 
 #include <stdbool.h>
 #include <stddef.h>
