@@ -228,7 +228,13 @@ install: all lib ## programs, library, header and pkg-config file below PREFIX (
 	    'Libs: -L$${prefix}/lib -lriptide' 'Libs.private: $(LDLIBS_ALL)' \
 	    > $(INSTALL_TO)/lib/pkgconfig/riptide.pc
 
-TEST_STEPS += check-tool embed invariants
+TEST_STEPS += check-tool embed invariants api-check
+
+api: ## write docs/api.md from engine/riptide.h
+	tests/api.sh --write
+
+api-check: ## docs/api.md is what engine/riptide.h says
+	tests/api.sh
 
 invariants: ## docs/invariants.md against the code that cites it and the tests that it names
 	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-tests
@@ -241,7 +247,7 @@ embed: ## install the library somewhere; example programs that know nothing else
 	@tests/install.sh pkg-config
 	tests/embed.sh
 
-.PHONY: check-tool embed invariants lib install
+.PHONY: check-tool embed invariants api api-check lib install
 
 TSAN_SUITES += engine/db_work
 

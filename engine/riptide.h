@@ -67,9 +67,8 @@ enum riptide_error {
     RIPTIDE_EXISTS = 10,      /* error_if_exists, and it does */
     RIPTIDE_INVALID = 11,     /* an option or a path out of its range */
     RIPTIDE_TOO_LARGE = 12,   /* a key above 64 KiB, a value above 512 MiB, ... */
-    RIPTIDE_WRITES_REFUSED =
-        13,           /* after a failed write or sync; see riptide_write_error */
-    RIPTIDE_BUSY = 14 /* too much unfinished work; step and try again */
+    RIPTIDE_WRITES_REFUSED = 13, /* a write or sync had failed: riptide_write_error */
+    RIPTIDE_BUSY = 14            /* too much unfinished work; step and try again */
 };
 /* A few words for people; static. */
 RIPTIDE_API const char *riptide_error_text(enum riptide_error error);
