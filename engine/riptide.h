@@ -106,7 +106,7 @@ struct riptide_options {
     enum riptide_sync sync; /* EVERYSEC */
     bool threads;           /* true: background work has three threads of its own; false:
                                it runs inside your calls, one of which may take long */
-    size_t memtable_bytes;  /* 64 MiB: newest changes kept in memory, up to four times */
+    size_t memtable_bytes;  /* 64 MiB: newest changes kept in memory, up to five times */
     size_t cache_bytes;     /* 64 MiB: blocks of tables kept in memory; 0: none */
     size_t block_bytes;     /* 4 KiB: what is read at once */
     size_t table_bytes;     /* 2 MiB: size of a table */
@@ -126,8 +126,8 @@ RIPTIDE_API enum riptide_error riptide_open(const char *path,
                                             struct riptide **out,
                                             struct riptide_failure *why);
 /* Waits for background work, syncs whatever the policy, closes, frees: the store is gone
- * in any case, and the error is that of the sync. NULL is allowed. Batches and iterators
- * of the store must have been freed. */
+ * in any case, and the error is that of the sync. NULL is allowed. Iterators of the store
+ * must have been freed. */
 RIPTIDE_API enum riptide_error riptide_close(struct riptide *store);
 
 /* Verifies every byte of a store that nobody has open, and changes nothing. Each finding

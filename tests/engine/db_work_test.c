@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fault/disk_posix.h"
+#include "fault/plan.h"
 #include "tests/support/failing.h"
 
 /* ---- a load whose every outcome is known ----
@@ -415,6 +416,44 @@ static void closing_waits_for_the_jobs_in_flight(void)
     real_end(&r);
 }
 
+/* A job fails on its thread while others are under way. */
+static void a_failure_on_a_worker_thread_loses_nothing(void)
+{
+    static const char *const points[] = {
+        "fs/sst/sync/eio",     "fs/sst/write/enospc",  "fs/sst/open/emfile",
+        "fs/dir/sync/eio",     "fs/manifest/sync/eio", "fs/manifest/write/part",
+        "fs/current/sync/eio", "fs/wal/rename/eio",    "fs/wal/sync/eio",
+    };
+    int fired = 0;
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        for (long kth = 1; kth <= 7; kth += 2) {
+            struct real r;
+            struct db *db;
+            struct history h = {{0}, {0}};
+            struct err_detail why;
+            struct plan plan = {.pattern = points[i], .kth = kth};
+            real_begin(&r, sched_threads_new(mem_libc()));
+            REQUIRE_INT(db_open(&r.env, "db", &r.options, &db, &why), ERR_OK);
+            REQUIRE_INT(plan_arm(&plan), 0);
+            enum err e = load(db, &h, 400);
+            CHECK(agrees(db, &h, false));
+            bool refused = db_write_error(db)->code != ERR_OK;
+            CHECK(!e || refused);
+            db_close(db);
+            plan_disarm_all();
+            fired += plan.fired > 0;
+            REQUIRE_INT(db_open(&r.env, "db", &r.options, &db, &why), ERR_OK);
+            bool right = agrees(db, &h, true);
+            if (!right) printf("  after %s, call %ld\n", points[i], kth);
+            CHECK(right);
+            CHECK_INT(db_close(db), ERR_OK);
+            CHECK_INT(db_check(&r.env, "db", &r.options, NULL, NULL), ERR_OK);
+            real_end(&r);
+        }
+    }
+    CHECK(fired > 20);
+}
+
 CU_TestInfo engine_db_work_tests[] = {
     {"a_call_that_fails_and_does_nothing_loses_nothing",
      a_call_that_fails_and_does_nothing_loses_nothing},
@@ -435,6 +474,8 @@ CU_TestInfo engine_db_work_tests[] = {
      worker_threads_come_to_the_same_contents},
     {"an_iterator_and_worker_threads_do_not_meet",
      an_iterator_and_worker_threads_do_not_meet},
+    {"a_failure_on_a_worker_thread_loses_nothing",
+     a_failure_on_a_worker_thread_loses_nothing},
     {"closing_waits_for_the_jobs_in_flight", closing_waits_for_the_jobs_in_flight},
     CU_TEST_INFO_NULL,
 };
