@@ -234,6 +234,7 @@ static int file_find(struct sim *s, uint32_t dir, const char *name, unsigned fla
     if (!found) return sim_dir_create(s, dir, name, site, inode);
     if (flags & DISK_EXCL) return -EEXIST;
     if (sim_inode(s, found)->directory) return -EISDIR;
+    if (sim_inode(s, found)->undecided) s->lazy->size(s->lazy->arg, found);
     if (flags & DISK_TRUNC) {
         int e = sim_file_truncate(s, found, 0, site);
         if (e) return e;

@@ -24,6 +24,7 @@ static uint32_t damaged_copy(struct sim *s, uint32_t content, enum disk_sim_dama
                              uint32_t byte, unsigned bit)
 {
     uint8_t *bytes;
+    content = sim_content_decided(s, content);
     uint32_t new = sim_content_new(s, &bytes);
     memcpy(bytes, sim_bytes(s, content), s->config.chunk_bytes);
     switch (damage) {
@@ -32,7 +33,7 @@ static uint32_t damaged_copy(struct sim *s, uint32_t content, enum disk_sim_dama
     case DISK_DAMAGE_STALE:
         memset(bytes, DISK_SIM_STALE_BYTE, s->config.chunk_bytes);
         break;
-    case DISK_DAMAGE_EIO: sim_meta(s, new)->bad = s->now.bad = 1; break;
+    case DISK_DAMAGE_EIO: sim_meta(s, new)->bad = s->now.bad = SIM_BAD; break;
     case DISK_DAMAGE_SWAP: break;
     }
     return new;

@@ -79,6 +79,7 @@ uint32_t sim_inode_new(struct sim *s, bool directory)
 
 uint32_t sim_content_cut(struct sim *s, uint32_t content, uint32_t cut)
 {
+    content = sim_content_decided(s, content);
     if (content == SIM_HOLE) return SIM_HOLE;
     uint8_t *bytes;
     uint32_t new = sim_content_new(s, &bytes);
@@ -101,6 +102,14 @@ static uint32_t content_over(struct sim *s, uint32_t old, uint32_t lo, const uin
 
 /* ---- reading ---- */
 
+/* Decides what the slot shows, in a lazy visit. False: it cannot be read. */
+static bool slot_readable(struct sim *s, struct sim_inode *in, struct sim_slot *slot)
+{
+    uint32_t content = sim_content_decided(s, slot->content);
+    if (content != slot->content) sim_slot_show(s, in, slot, content);
+    return !sim_meta(s, content)->bad;
+}
+
 /* The bytes [at, at + n) of one chunk. */
 static inline void read_chunk(const struct sim *s, const struct sim_slot *slot,
                               uint8_t *buf, uint32_t lo, size_t n)
@@ -116,16 +125,16 @@ static inline void read_chunk(const struct sim *s, const struct sim_slot *slot,
 int sim_file_read(struct sim *s, uint32_t inode, uint64_t offset, uint8_t *buf, size_t n,
                   size_t *got)
 {
-    const struct sim_inode *in = sim_inode(s, inode);
+    struct sim_inode *in = sim_inode(s, inode);
     *got = 0;
     if (offset >= in->size) return 0;
     if (n > in->size - offset) n = in->size - (size_t)offset;
     uint32_t mask = s->config.chunk_bytes - 1, index = (uint32_t)offset >> s->chunk_shift;
     uint32_t lo = (uint32_t)offset & mask;
-    const struct sim_slot *slot = sim_slot(s, in, index);
+    struct sim_slot *slot = sim_slot(s, in, index);
     for (size_t done = 0; done < n; lo = 0) {
         size_t part = mask + 1 - lo < n - done ? mask + 1 - lo : n - done;
-        if (s->now.bad && slot && sim_meta(s, slot->content)->bad) return done ? 0 : -EIO;
+        if (s->now.bad && slot && !slot_readable(s, in, slot)) return done ? 0 : -EIO;
         read_chunk(s, slot, buf + done, lo, part);
         *got = done += part;
         index++; /* slots of one leaf are neighbours */
@@ -211,14 +220,13 @@ static void write_chunk(struct sim *s, uint32_t inode, uint32_t at, const uint8_
 }
 
 /* Bytes of a write that do not end in the middle of a chunk that cannot be read. */
-static size_t readable_for(const struct sim *s, const struct sim_inode *in,
-                           uint32_t offset, size_t n)
+static size_t readable_for(struct sim *s, struct sim_inode *in, uint32_t offset, size_t n)
 {
     uint32_t mask = s->config.chunk_bytes - 1, end = offset + (uint32_t)n;
-    const struct sim_slot *first = sim_slot(s, in, offset >> s->chunk_shift);
-    const struct sim_slot *last = sim_slot(s, in, end >> s->chunk_shift);
-    if (offset & mask && first && sim_meta(s, first->content)->bad) return 0;
-    if (end & mask && last && sim_meta(s, last->content)->bad)
+    struct sim_slot *first = sim_slot(s, in, offset >> s->chunk_shift);
+    struct sim_slot *last = sim_slot(s, in, end >> s->chunk_shift);
+    if (offset & mask && first && !slot_readable(s, in, first)) return 0;
+    if (end & mask && last && !slot_readable(s, in, last))
         return (end & ~mask) > offset ? (end & ~mask) - offset : 0;
     return n;
 }
@@ -230,9 +238,9 @@ int sim_file_write(struct sim *s, uint32_t inode, uint64_t offset, const uint8_t
     if (!n) return 0;
     if (offset >= SIM_SIZE_MAX) return -EFBIG;
     if (n > SIM_SIZE_MAX - offset) n = SIM_SIZE_MAX - (size_t)offset;
-    const struct sim_inode *in = sim_inode(s, inode);
+    struct sim_inode *in = sim_inode(s, inode);
     uint32_t at = (uint32_t)offset;
-    n = readable_for(s, in, at, n);
+    if (s->now.bad) n = readable_for(s, in, at, n);
     if (!n) return -EIO;
     if (room_is_checked(s)) n = room_for(s, in, at, n);
     if (!n) return -ENOSPC;

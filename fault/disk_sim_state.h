@@ -56,8 +56,10 @@ struct sim_pool {
 struct sim_meta {
     uint64_t hash[2]; /* 0, 0 for a chunk of zeros */
     uint32_t hashed;
-    uint32_t bad; /* reading it answers -EIO */
+    uint32_t bad; /* SIM_BAD, or SIM_UNDECIDED and above; 0: it can be read */
 };
+#define SIM_BAD       1u /* reading it answers -EIO (R17) */
+#define SIM_UNDECIDED 2u /* no content yet: the first reader chooses (images_lazy.c) */
 
 /* One chunk of a file: what reads see, and its register while something is pending. */
 struct sim_slot {
@@ -83,8 +85,9 @@ struct sim_inode {
     uint32_t allocated; /* chunks that take room */
     uint32_t opens;
     uint32_t locked;
-    uint32_t cells;   /* directory: its names in byte order */
-    uint32_t removed; /* directory: rmdir has taken it */
+    uint32_t cells;     /* directory: its names in byte order */
+    uint32_t removed;   /* directory: rmdir has taken it */
+    uint32_t undecided; /* a file that no lazy visit has opened yet: it has no size */
 };
 
 /* A name in a directory. It stays after the name has gone, until the sweep. */
@@ -149,7 +152,7 @@ struct sim_now {
     uint32_t handles;       /* open ones */
     uint32_t journal_floor; /* J: entry changes up to here are durable */
     uint32_t order_floor;   /* O: everything up to here is durable */
-    uint32_t bad;           /* some content cannot be read (R17) */
+    uint32_t bad;           /* some content cannot be read as it is: R17, lazy visit */
     uint32_t calm;          /* rule R18 off and the power was cut */
     uint32_t fail_effect;   /* disk_sim_fail_next, while fail_error or short */
     uint32_t fail_error;
@@ -167,6 +170,14 @@ struct sim_mark {
     struct sim_now now;
 };
 
+/* Who decides during a lazy visit (images_lazy.c): what a content is that stands for a
+ * choice, and the size of a file. */
+struct sim_lazy {
+    uint32_t (*content)(void *arg, uint32_t content);
+    void (*size)(void *arg, uint32_t inode);
+    void *arg;
+};
+
 struct sim {
     struct disk disk;
     struct mem *mem;
@@ -182,6 +193,7 @@ struct sim {
     uint64_t live;           /* items that the last sweep kept */
     struct sim_visit *visit; /* scratch of disk_sim_hash.c, one per inode */
     uint32_t visits, visit_stamp, visit_count;
+    const struct sim_lazy *lazy; /* NULL: everything is decided */
 };
 
 static inline struct sim *sim_of(struct disk *disk)
@@ -297,6 +309,12 @@ void sim_slot_show(struct sim *s, struct sim_inode *inode, struct sim_slot *slot
 static inline uint32_t sim_chunks(const struct sim *s, uint32_t bytes)
 {
     return (uint32_t)(((uint64_t)bytes + s->config.chunk_bytes - 1) >> s->chunk_shift);
+}
+/* The content itself, or what a lazy visit decides that it is. */
+static inline uint32_t sim_content_decided(struct sim *s, uint32_t content)
+{
+    if (!s->lazy || sim_meta(s, content)->bad < SIM_UNDECIDED) return content;
+    return s->lazy->content(s->lazy->arg, content);
 }
 /* A content whose bytes from `cut` on are zeros. */
 uint32_t sim_content_cut(struct sim *s, uint32_t content, uint32_t cut);

@@ -20,6 +20,12 @@ uint32_t list_add(struct images *im, struct list *l, size_t item_bytes)
     return l->count++;
 }
 
+void list_push(struct images *im, struct list *l, uint32_t value)
+{
+    uint32_t i = list_add(im, l, sizeof value);
+    *u32_at(l, i) = value;
+}
+
 struct images *images_new(struct mem *mem)
 {
     struct images *im = mem_zalloc(mem, sizeof *im);
@@ -32,9 +38,10 @@ void images_free(struct images *im)
 {
     if (!im) return;
     assert(!im->open);
-    struct list *all[] = {&im->regs,    &im->options, &im->files,   &im->links,
-                          &im->file_of, &im->room,    &im->cuts,    &im->points,
-                          &im->tuples,  &im->groups,  &im->members, &im->digits};
+    struct list *all[] = {&im->regs,     &im->options, &im->files,   &im->links,
+                          &im->file_of,  &im->room,    &im->cuts,    &im->points,
+                          &im->tuples,   &im->groups,  &im->members, &im->digits,
+                          &im->decisions};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         mem_free(im->mem, all[i]->item);
     mem_free(im->mem, im);
@@ -232,7 +239,10 @@ static void add_file_regs(struct images *im, uint32_t index)
     f->to = im->regs.count;
     if (f->to > f->from) /* qsort wants an array even for nothing */
         qsort(reg_at(im, f->from), f->to - f->from, sizeof(struct image_reg), by_index);
-    uint32_t size_reg = sim_inode(im->sim, f->inode)->size_reg;
+    const struct sim_inode *in = sim_inode(im->sim, f->inode);
+    uint32_t size_reg = in->size_reg;
+    f->size = in->size;
+    f->size_seq = in->size_seq;
     f->size_reg = NO_REG;
     if (size_reg) {
         f->size_reg = im->regs.count;
@@ -359,6 +369,7 @@ void images_open(struct images *im, struct disk *disk, enum disk_profile profile
 {
     assert(!im->open);
     struct sim *s = sim_of(disk);
+    assert(!s->lazy); /* no window inside a lazy visit */
     im->sim = s;
     im->profile = profile;
     im->tau = tau;

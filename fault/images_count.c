@@ -11,25 +11,19 @@
 #include "fault/images_state.h"
 
 struct total {
-    uint64_t whole, torn;
+    struct images_number whole, torn;
 };
-
-static uint64_t times(uint64_t a, uint64_t b)
-{
-    uint64_t product;
-    return __builtin_mul_overflow(a, b, &product) ? IMAGES_COUNT_MAX : product;
-}
-
-static uint64_t plus(uint64_t a, uint64_t b)
-{
-    uint64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? IMAGES_COUNT_MAX : sum;
-}
 
 static struct total both(struct total a, struct total b)
 {
-    return (struct total){times(a.whole, b.whole),
-                          plus(times(a.whole, b.torn), times(a.torn, b.whole))};
+    return (struct total){
+        number_times(a.whole, b.whole),
+        number_plus(number_times(a.whole, b.torn), number_times(a.torn, b.whole))};
+}
+
+static struct total total_of(uint64_t whole, uint64_t torn)
+{
+    return (struct total){number_of(whole), number_of(torn)};
 }
 
 /* ---- files ---- */
@@ -37,21 +31,21 @@ static struct total both(struct total a, struct total b)
 static struct total count_chunk(const struct images *im, const struct image_reg *r,
                                 uint32_t size_seq)
 {
-    struct total t = {0, 0};
+    uint64_t whole = 0, torn = 0;
     for (uint32_t n = 0; n < r->whole + r->torn; n++) {
         if (option_at(im, r, n)->needs_seq > size_seq) continue;
         if (n < r->whole)
-            t.whole++;
+            whole++;
         else
-            t.torn++;
+            torn++;
     }
-    return t;
+    return total_of(whole, torn);
 }
 
 static struct total count_chunks(const struct images *im, const struct image_file *f,
                                  uint32_t size_seq)
 {
-    struct total t = {1, 0};
+    struct total t = total_of(1, 0);
     for (uint32_t i = f->from; i < f->to; i++)
         t = both(t, count_chunk(im, reg_at(im, i), size_seq));
     return t;
@@ -61,12 +55,12 @@ static struct total count_file(const struct images *im, const struct image_file 
 {
     if (f->size_reg == NO_REG)
         return count_chunks(im, f, sim_inode(im->sim, f->inode)->size_seq);
-    struct total sum = {0, 0};
+    struct total sum = total_of(0, 0);
     const struct image_reg *size = reg_at(im, f->size_reg);
     for (uint32_t n = 0; n < size->whole; n++) {
         struct total t = count_chunks(im, f, option_at(im, size, n)->seq);
-        sum.whole = plus(sum.whole, t.whole);
-        sum.torn = plus(sum.torn, t.torn);
+        sum.whole = number_plus(sum.whole, t.whole);
+        sum.torn = number_plus(sum.torn, t.torn);
     }
     return sum;
 }
@@ -138,16 +132,16 @@ static void tie(const struct images *im, struct tied *t, uint32_t reg)
 }
 
 /* A set is counted at its first entry. */
-static uint64_t count_names_apart(const struct images *im)
+static struct images_number count_names_apart(const struct images *im)
 {
-    uint64_t product = 1;
+    struct images_number product = number_of(1);
     for (uint32_t i = 0; i < im->entries; i++) {
         struct tied t = {.count = 0};
         tie(im, &t, i);
         bool first = true;
         for (uint32_t n = 0; n < t.count; n++)
             first = first && t.reg[n] >= i;
-        if (first) product = times(product, count_trials(im, &t, 0));
+        if (first) product = number_times(product, number_of(count_trials(im, &t, 0)));
     }
     return product;
 }
@@ -186,17 +180,23 @@ static uint64_t count_free(const struct images *im, uint32_t point)
     }
 }
 
-uint64_t images_count(struct images *im)
+struct images_number images_count_all(struct images *im)
 {
     assert(im->open);
     images_cut_points(im);
-    if (im->profile == DISK_O) return im->points.count;
-    uint64_t names = 0;
-    if (!images_names_in_order(im)) names = count_names_apart(im);
-    for (uint32_t i = 0; images_names_in_order(im) && i < im->points.count; i++)
-        names += count_free(im, *u32_at(&im->points, i));
-    struct total t = {names, 0};
+    if (im->profile == DISK_O) return number_of(im->points.count);
+    struct total t = total_of(0, 0);
+    if (!images_names_in_order(im)) t.whole = count_names_apart(im);
+    for (uint32_t i = 0; images_names_in_order(im) && i < im->points.count; i++) {
+        uint64_t free = count_free(im, *u32_at(&im->points, i));
+        t.whole = number_plus(t.whole, number_of(free));
+    }
     for (uint32_t i = 0; i < im->files.count; i++)
         t = both(t, count_file(im, file_at(im, i)));
-    return plus(t.whole, t.torn);
+    return number_plus(t.whole, t.torn);
+}
+
+uint64_t images_count(struct images *im)
+{
+    return images_count_all(im).exact;
 }

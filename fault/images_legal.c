@@ -9,9 +9,8 @@
 void images_size(const struct images *im, const struct image_file *f, uint32_t *size,
                  uint32_t *seq)
 {
-    const struct sim_inode *in = sim_inode(im->sim, f->inode);
-    *size = in->size;
-    *seq = in->size_seq;
+    *size = f->size;
+    *seq = f->size_seq;
     if (f->size_reg == NO_REG) return;
     const struct option *o = chosen_option(im, reg_at(im, f->size_reg));
     *size = o->value;

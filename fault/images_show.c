@@ -51,18 +51,32 @@ static uint32_t cut_content(struct images *im, uint32_t content, uint32_t cut)
     return c->result;
 }
 
-/* The content of an option; made when it is first shown. */
-static uint32_t option_content(struct images *im, struct option *o)
+static uint32_t make_content(struct sim *s, const struct option *o)
 {
-    struct sim *s = im->sim;
     if (o->value || o->kind == OPTION_VERSION) return o->value;
     const struct sim_version *v = sim_version(s, o->version);
     switch (o->kind) {
-    case OPTION_STALE: o->value = sim_content_stale(s, o->before, 0, o->tear); break;
-    case OPTION_SPOILED: o->value = sim_content_stale(s, o->before, v->lo, v->hi); break;
-    default: o->value = sim_content_torn(s, o->before, v, o->tear); break;
+    case OPTION_STALE: return sim_content_stale(s, o->before, 0, o->tear);
+    case OPTION_SPOILED: return sim_content_stale(s, o->before, v->lo, v->hi);
+    default: return sim_content_torn(s, o->before, v, o->tear);
     }
-    return o->value;
+}
+
+/* The content of an option; made when it is first shown. */
+static uint32_t option_content(struct images *im, struct option *o)
+{
+    return o->value = make_content(im->sim, o);
+}
+
+uint32_t images_chunk_content(struct images *im, const struct image_reg *r)
+{
+    struct sim *s = im->sim;
+    uint32_t size, seq, start = r->index << s->chunk_shift;
+    images_size(im, file_at(im, r->file), &size, &seq);
+    if (start >= size) return SIM_HOLE;
+    uint32_t content = make_content(s, chosen_option(im, r));
+    bool whole = size - start >= s->config.chunk_bytes;
+    return whole ? content : sim_content_cut(s, content, size - start);
 }
 
 /* ---- showing a choice ---- */
@@ -94,20 +108,26 @@ void images_show_size(struct images *im, struct image_file *f)
         images_show_chunk(im, reg_at(im, i));
 }
 
+struct sim_hash images_file_term(const struct images *im, const struct image_file *f,
+                                 struct sim_hash file)
+{
+    struct sim_hash term = {{0, 0}}, names = {{0, 0}};
+    for (uint32_t i = f->first_link; i;) {
+        const struct image_link *link = (struct image_link *)im->links.item + i - 1;
+        term = sim_hash_add(term, sim_hash_entry(link->name, file));
+        names = sim_hash_add(names, link->name);
+        i = link->next;
+    }
+    return f->names > 1 ? sim_hash_add(term, sim_hash_links(names)) : term;
+}
+
 void images_show_file_hash(struct images *im, struct image_file *f)
 {
     im->hash = sim_hash_sub(im->hash, f->term);
     f->term = (struct sim_hash){{0, 0}};
     if (!f->names) return;
-    struct sim_hash file = sim_hash_file(f->sum, sim_inode(im->sim, f->inode)->size);
-    struct sim_hash sum = {{0, 0}};
-    for (uint32_t i = f->first_link; i;) {
-        const struct image_link *link = (struct image_link *)im->links.item + i - 1;
-        f->term = sim_hash_add(f->term, sim_hash_entry(link->name, file));
-        sum = sim_hash_add(sum, link->name);
-        i = link->next;
-    }
-    if (f->names > 1) f->term = sim_hash_add(f->term, sim_hash_links(sum));
+    uint32_t size = sim_inode(im->sim, f->inode)->size;
+    f->term = images_file_term(im, f, sim_hash_file(f->sum, size));
     im->hash = sim_hash_add(im->hash, f->term);
 }
 

@@ -24,8 +24,8 @@ static uint32_t reference(const struct images *im, const struct image_reg *r, bo
 static bool unseen(const struct images *im, const struct image_reg *r, bool all)
 {
     if (r->kind == REG_ENTRY || im->profile == DISK_O) return false;
-    const struct image_file *f = file_at(im, r->file);
-    uint32_t size = sim_inode(im->sim, f->inode)->size;
+    uint32_t size, seq;
+    images_size(im, file_at(im, r->file), &size, &seq);
     if (r->kind == REG_SIZE || r->index << im->sim->chunk_shift < size) return false;
     return images_coupled(im, r, option_at(im, r, reference(im, r, all)));
 }

@@ -1,7 +1,7 @@
 /* The walk over all images of a window, in the manner of a reflected Gray code.
  *
- * Three wheels turn inside each other. Slowest, the names: groups of entries that couple
- * with each other, each with its list of legal choices. Then, for every file that has a
+ * Three wheels turn inside each other. Slowest, the names (images_names.c). Then, for every
+ * file that has a
  * name, its size; fastest its chunks. A digit runs over its allowed options upwards, and
  * the next time round downwards, so that a step changes one fate; a step of a size may
  * change what its chunks are allowed.
@@ -30,169 +30,6 @@ struct walk {
     uint32_t torn_reg; /* the register that runs over its torn options, or NO_REG */
     struct image_weight hidden; /* choices inside files that have no name */
 };
-
-/* ---- groups of names ---- */
-
-/* Registers regs[members[first..first+count)) and their legal choices, one after another
- * in tuples[]. */
-struct group {
-    uint32_t first, count;
-    uint32_t tuples, tuple_count;
-    uint32_t position;
-    int direction;
-};
-
-static struct group *group_at(const struct images *im, uint32_t i)
-{
-    return (struct group *)im->groups.item + i;
-}
-
-static uint32_t member(const struct images *im, const struct group *g, uint32_t i)
-{
-    return *u32_at(&im->members, g->first + i);
-}
-
-static void push(struct images *im, struct list *l, uint32_t value)
-{
-    uint32_t i = list_add(im, l, sizeof value);
-    *u32_at(l, i) = value;
-}
-
-static void keep_tuple(struct images *im, struct group *g)
-{
-    for (uint32_t i = 0; i < g->count; i++)
-        push(im, &im->tuples, reg_at(im, member(im, g, i))->chosen);
-    g->tuple_count++;
-}
-
-static bool group_legal(const struct images *im, const struct group *g)
-{
-    for (uint32_t i = 0; i < g->count; i++)
-        if (!images_entry_legal(im, reg_at(im, member(im, g, i)))) return false;
-    return true;
-}
-
-/* All legal choices of the members from the i'th on, the ones before being chosen. */
-static void group_choices(struct images *im, struct group *g, uint32_t i)
-{
-    if (i == g->count) {
-        if (group_legal(im, g)) keep_tuple(im, g);
-        return;
-    }
-    struct image_reg *r = reg_at(im, member(im, g, i));
-    for (uint32_t n = 0; n < r->whole; n++) {
-        r->chosen = n;
-        group_choices(im, g, i + 1);
-    }
-}
-
-/* Journal order: the members in limbo are free where the prefix does not fix them. */
-static void prefix_choices(struct images *im, struct group *g, uint32_t i)
-{
-    if (i == g->count) {
-        if (group_legal(im, g)) keep_tuple(im, g);
-        return;
-    }
-    struct image_reg *r = reg_at(im, member(im, g, i));
-    bool fixed = r->chosen;
-    for (uint32_t n = 0; n < r->whole; n++) {
-        if (n && (fixed || !option_at(im, r, n)->limbo)) continue;
-        if (!fixed) r->chosen = n;
-        prefix_choices(im, g, i + 1);
-    }
-    if (!fixed) r->chosen = 0;
-}
-
-static struct group *group_new(struct images *im)
-{
-    uint32_t i = list_add(im, &im->groups, sizeof(struct group));
-    *group_at(im, i) = (struct group){
-        .first = im->members.count, .tuples = im->tuples.count, .direction = 1};
-    return group_at(im, i);
-}
-
-static void add_member(struct images *im, struct group *g, uint32_t reg)
-{
-    push(im, &im->members, reg);
-    g->count++;
-    reg_at(im, reg)->grouped = true;
-}
-
-/* True when an option of a needs b, or the other way round. */
-static bool related(const struct images *im, uint32_t a, uint32_t b)
-{
-    for (uint32_t n = 0; n < reg_at(im, a)->whole; n++) {
-        const struct option *o = option_at(im, reg_at(im, a), n);
-        if (o->needs_seq && o->needs_reg == b) return true;
-    }
-    for (uint32_t n = 0; n < reg_at(im, b)->whole; n++) {
-        const struct option *o = option_at(im, reg_at(im, b), n);
-        if (o->needs_seq && o->needs_reg == a) return true;
-    }
-    return false;
-}
-
-/* One group: everything that hangs together with `reg`. */
-static void group_around(struct images *im, uint32_t reg)
-{
-    struct group *g = group_new(im);
-    add_member(im, g, reg);
-    bool coupled = images_renames_coupled(im) || images_renames_atomic(im);
-    for (uint32_t i = 0; coupled && i < g->count; i++)
-        for (uint32_t other = 0; other < im->entries; other++)
-            if (!reg_at(im, other)->grouped && related(im, member(im, g, i), other))
-                add_member(im, g, other);
-    group_choices(im, g, 0);
-}
-
-static void group_names_in_order(struct images *im)
-{
-    struct group *g = group_new(im);
-    for (uint32_t i = 0; i < im->entries; i++)
-        add_member(im, g, i);
-    images_cut_points(im);
-    for (uint32_t p = 0; p < im->points.count; p++) {
-        images_choose_prefix(im, *u32_at(&im->points, p), true);
-        prefix_choices(im, g, 0);
-    }
-}
-
-static void group_names(struct images *im)
-{
-    im->groups.count = im->members.count = im->tuples.count = 0;
-    for (uint32_t i = 0; i < im->entries; i++)
-        reg_at(im, i)->grouped = false;
-    if (images_names_in_order(im)) {
-        group_names_in_order(im);
-        return;
-    }
-    for (uint32_t i = 0; i < im->entries; i++)
-        if (!reg_at(im, i)->grouped) group_around(im, i);
-}
-
-static void group_choose(struct images *im, const struct group *g)
-{
-    for (uint32_t i = 0; i < g->count; i++) {
-        uint32_t at = g->tuples + g->position * g->count + i;
-        reg_at(im, member(im, g, i))->chosen = *u32_at(&im->tuples, at);
-    }
-}
-
-/* The next choice of names; false after the last. */
-static bool names_step(struct images *im)
-{
-    for (uint32_t i = 0; i < im->groups.count; i++) {
-        struct group *g = group_at(im, i);
-        uint32_t next = g->position + (uint32_t)g->direction;
-        if (next < g->tuple_count) {
-            g->position = next;
-            group_choose(im, g);
-            return true;
-        }
-        g->direction = -g->direction;
-    }
-    return false;
-}
 
 /* ---- digits ---- */
 
@@ -235,8 +72,7 @@ static bool digit_step(struct images *im, struct image_reg *r)
 
 /* ---- one file ---- */
 
-/* Choices of a chunk beside the size that is chosen. */
-static struct image_weight chunk_choices(const struct images *im,
+struct image_weight images_chunk_choices(const struct images *im,
                                          const struct image_reg *r)
 {
     struct image_weight w = {0, 0};
@@ -255,7 +91,7 @@ static struct image_weight file_choices(struct images *im, struct image_file *f)
         struct image_weight w = {1, 0};
         if (size) size->chosen = n;
         for (uint32_t i = f->from; i < f->to; i++) {
-            struct image_weight c = chunk_choices(im, reg_at(im, i));
+            struct image_weight c = images_chunk_choices(im, reg_at(im, i));
             w = weight_times(w, c.whole, c.torn);
         }
         sum.whole += w.whole;
@@ -288,7 +124,7 @@ static void file_start(struct walk *w, struct image_file *f)
             if (r->allowed_count > 1) *u32_at(&im->digits, f->from + f->running++) = i;
             continue;
         }
-        struct image_weight c = chunk_choices(im, r);
+        struct image_weight c = images_chunk_choices(im, r);
         f->frozen = weight_times(f->frozen, c.whole, c.torn);
         r->chosen = 0;
     }
@@ -440,16 +276,14 @@ int images_walk(struct images *im, image_fn *fn, void *arg)
     if (im->profile == DISK_O) return walk_prefixes(im, fn, arg);
     im->room.count = im->digits.count = 0;
     while (im->room.count < im->options.count)
-        push(im, &im->room, 0);
+        list_push(im, &im->room, 0);
     while (im->digits.count < im->regs.count)
-        push(im, &im->digits, 0);
-    group_names(im);
-    for (uint32_t i = 0; i < im->groups.count; i++)
-        group_choose(im, group_at(im, i));
+        list_push(im, &im->digits, 0);
+    images_names_first(im);
     struct walk w = {.im = im, .fn = fn, .arg = arg, .torn_reg = NO_REG};
     int e;
     do
         e = walk_names(&w);
-    while (!e && names_step(im));
+    while (!e && images_names_next(im));
     return e;
 }

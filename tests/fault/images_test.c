@@ -7,137 +7,16 @@
 
 #include "fault/images.h"
 #include "tests/support/images_naive.h"
+#include "tests/support/random_world.h"
 
-/* ---- random windows ---- */
-
-#define CHUNK 64
-
-struct world {
-    struct disk *disk;
-    struct disk_dir *dir[3]; /* the root, "s", "d" or NULL */
-    struct rng rng;
-};
-
-static const char *const names[] = {"a", "b", "c"};
-
-static const char *some_name(struct world *w)
-{
-    return names[rng_below(&w->rng, 3)];
-}
-
-static struct disk_dir *some_dir(struct world *w)
-{
-    struct disk_dir *d = w->dir[1 + rng_below(&w->rng, 2)];
-    return d ? d : w->dir[1];
-}
-
-static uint64_t some_offset(struct world *w)
-{
-    uint64_t chunk = rng_below(&w->rng, 3) * CHUNK;
-    return rng_below(&w->rng, 3) ? chunk : chunk + rng_below(&w->rng, CHUNK);
-}
-
-static void change_file(struct world *w, struct disk_file *file)
-{
-    uint8_t bytes[2 * CHUNK];
-    memset(bytes, (int)('A' + rng_below(&w->rng, 26)), sizeof bytes);
-    size_t n = rng_below(&w->rng, 2) ? CHUNK : 1 + rng_below(&w->rng, 2 * CHUNK);
-    switch (rng_below(&w->rng, 10)) {
-    case 0:
-    case 1:
-    case 2:
-    case 3: disk_write(file, some_offset(w), bytes, n, SITE_OTHER_WRITE, NULL); return;
-    case 4: disk_truncate(file, some_offset(w), SITE_OTHER_TRUNCATE); return;
-    case 5: disk_allocate(file, some_offset(w), SITE_OTHER_ALLOCATE); return;
-    case 6:
-        disk_sim_fail_next(w->disk, DISK_EFFECT_NONE, EIO, 0);
-        disk_sync(file, DISK_SYNC_FULL, SITE_OTHER_SYNC);
-        return;
-    case 7: disk_sync(file, DISK_SYNC_DATA, SITE_OTHER_SYNC); return;
-    default: disk_sync(file, DISK_SYNC_FULL, SITE_OTHER_SYNC); return;
-    }
-}
-
-static void change_bytes(struct world *w)
-{
-    struct disk_file *file;
-    unsigned flags = DISK_READ | DISK_WRITE;
-    if (rng_below(&w->rng, 2)) flags |= DISK_CREATE;
-    if (disk_open(some_dir(w), some_name(w), flags, SITE_OTHER_CREATE, &file)) return;
-    change_file(w, file);
-    disk_close(file);
-}
-
-static void change_names(struct world *w)
-{
-    struct disk_dir *dir = some_dir(w);
-    switch (rng_below(&w->rng, 8)) {
-    case 0:
-    case 1: disk_rename(dir, some_name(w), some_name(w), SITE_OTHER_RENAME); return;
-    case 2:
-        disk_link(dir, some_name(w), some_dir(w), some_name(w), SITE_OTHER_LINK);
-        return;
-    case 3: disk_unlink(dir, some_name(w), SITE_OTHER_UNLINK); return;
-    case 4: disk_dir_sync(dir, SITE_OTHER_DIRSYNC); return;
-    case 5: disk_dir_sync(w->dir[0], SITE_OTHER_DIRSYNC); return;
-    case 6:
-        disk_sim_fail_next(w->disk, DISK_EFFECT_NONE, EIO, 0);
-        disk_dir_sync(dir, SITE_OTHER_DIRSYNC);
-        return;
-    default:
-        if (w->dir[2]) return;
-        disk_mkdir(w->disk, "d", SITE_OTHER_MKDIR);
-        disk_dir_open(w->disk, "d", &w->dir[2]);
-    }
-}
-
-static void reopen_dirs(struct world *w)
-{
-    disk_dir_open(w->disk, ".", &w->dir[0]);
-    w->dir[1] = w->dir[2] = NULL;
-    disk_dir_open(w->disk, "s", &w->dir[1]);
-    disk_dir_open(w->disk, "d", &w->dir[2]);
-}
-
-/* A disk with some durable files, some calls later. */
-static struct world random_world(uint64_t seed)
-{
-    struct world w = {.disk = NULL};
-    struct disk_sim_config config;
-    rng_init(&w.rng, seed);
-    disk_sim_config_init(&config);
-    config.chunk_bytes = CHUNK;
-    config.cache = (enum disk_sim_cache)rng_below(&w.rng, 2);
-    REQUIRE_INT(disk_sim_new(mem_libc(), &config, &w.disk), 0);
-    disk_mkdir(w.disk, "s", SITE_OTHER_MKDIR);
-    disk_sim_settle(w.disk);
-    reopen_dirs(&w);
-    uint64_t calls = 2 + rng_below(&w.rng, 14), settle = rng_below(&w.rng, calls);
-    for (uint64_t i = 0; i < calls; i++) {
-        if (i == settle) disk_sim_settle(w.disk);
-        if (rng_below(&w.rng, 3))
-            change_bytes(&w);
-        else
-            change_names(&w);
-        if (rng_below(&w.rng, 12) == 0) {
-            disk_sim_process_crash(w.disk);
-            reopen_dirs(&w);
-        }
-        if (rng_below(&w.rng, 24) == 0) {
-            disk_sim_power_cut(w.disk, DISK_SURVIVE_RANDOM, &w.rng);
-            reopen_dirs(&w);
-        }
-        disk_sim_check(w.disk);
-    }
-    return w;
-}
+/* ---- against a naive program ---- */
 
 static void compare_windows(enum disk_profile profile, unsigned tau, uint64_t limit,
                             uint64_t seeds)
 {
     uint64_t compared = 0, images = 0;
     for (uint64_t seed = 1; seed <= seeds; seed++) {
-        struct world w = random_world(seed);
+        struct random_world w = random_world(seed);
         struct naive_result r;
         images_naive_check(w.disk, profile, tau, limit, &r);
         if (*r.why)
@@ -218,7 +97,8 @@ static int note_image(void *arg, struct disk *disk, const struct image *image)
     return 0;
 }
 
-static void open_window(struct images *im, struct world *w, uint64_t seed, unsigned tau)
+static void open_window(struct images *im, struct random_world *w, uint64_t seed,
+                        unsigned tau)
 {
     *w = random_world(seed);
     images_open(im, w->disk, DISK_W, tau);
@@ -228,7 +108,7 @@ static void samples_are_members_of_the_walk(void)
 {
     struct images *im = images_new(mem_libc());
     for (uint64_t seed = 1; seed <= 150; seed++) {
-        struct world w;
+        struct random_world w;
         struct seen all = {0}, some = {.all = &all};
         open_window(im, &w, seed, 0);
         if (images_count(im) < 2000) {
@@ -252,7 +132,7 @@ static void small_windows_lie_near_whole(void)
     struct images *im = images_new(mem_libc());
     unsigned compared = 0;
     for (uint64_t seed = 1; seed <= 300; seed++) {
-        struct world w;
+        struct random_world w;
         struct seen all = {0}, near = {0};
         open_window(im, &w, seed, 0);
         if (images_registers(im) <= 2) {
@@ -295,7 +175,7 @@ static void an_image_comes_back_from_its_description(void)
     struct images *im = images_new(mem_libc());
     unsigned replayed = 0;
     for (uint64_t seed = 1; seed <= 400; seed++) {
-        struct world w;
+        struct random_world w;
         struct seen s = {0};
         open_window(im, &w, seed, 1);
         if (images_walk(im, note_text, &s)) {
@@ -312,7 +192,7 @@ static void an_image_comes_back_from_its_description(void)
 
 static void nonsense_is_no_description(void)
 {
-    struct world w = random_world(3);
+    struct random_world w = random_world(3);
     struct images *im = images_new(mem_libc());
     images_open(im, w.disk, DISK_W, 0);
     static const char *const texts[] = {"", "x", "-9999.0", "-0.99", "-0", "-0.0;"};
@@ -354,7 +234,7 @@ static void windows_nest_and_leave_no_trace(void)
     struct seen s = {.inner = images_new(mem_libc())};
     struct images *im = images_new(mem_libc());
     for (uint64_t seed = 1; seed <= 100; seed++) {
-        struct world w = random_world(seed);
+        struct random_world w = random_world(seed);
         uint64_t before[2], after[2];
         disk_sim_hash_state(w.disk, before);
 
@@ -372,7 +252,7 @@ static void windows_nest_and_leave_no_trace(void)
 
 static void profile_p_leaves_one_image(void)
 {
-    struct world w = random_world(1);
+    struct random_world w = random_world(1);
     struct images *im = images_new(mem_libc());
     struct seen s = {0};
     images_open(im, w.disk, DISK_P, 0);
