@@ -79,11 +79,12 @@ rule_readmes_name_no_ghosts() {
 }
 plant_readmes_name_no_ghosts() { echo 'see `skip_list.c`' >> engine/README.md; }
 
-# A page that nobody lists is a page that nobody finds.
+# A page that no other page and no target mentions is a page that nobody finds.
 rule_pages_are_listed() {
     for p in docs/*.md; do
-        [ "$p" = docs/README.md ] || grep -qF "(${p#docs/})" docs/README.md ||
-            echo "docs/README.md: does not list $p"
+        [ "$p" = docs/README.md ] ||
+            { pages | grep -vxF "$p" | xargs grep -qF "${p##*/})"; } ||
+            grep -qF "$p" Makefile || echo "docs/README.md: does not list $p"
     done
 }
 plant_pages_are_listed() { (cd docs && echo '# Nowhere' > nowhere.md); }
