@@ -27,7 +27,7 @@ void flush_run(struct flush *f)
     struct sst_builder *builder = NULL;
     struct survivors s;
     survivors_init(&s, f->mem, f->oldest_snapshot, f->memlog->books.floors);
-    struct iter *it = memtable_iter(f->memlog->table, f->mem);
+    struct iter *it = memtable_frozen_iter(f->memlog->table, f->mem);
     f->err = it ? build(f, it, &s, &builder) : ERR_NOMEM;
     iter_free(it);
     survivors_deinit(&s);

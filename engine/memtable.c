@@ -1,18 +1,21 @@
-/* memtable.c - keys in a skiplist, versions in a chain behind each, a hash table beside.
+/* memtable.c - keys in a hash table, versions in a chain behind each, order when asked.
  *
- *   hash slots ----> node "a" --> node "b" --> node "k" -->     (skiplist, by key)
- *                      |            |            |
- *                      v9 (newest)  v4           v8 --> v7 --> v2   (by number)
+ *   hash slots ----> node "a"   node "k"   node "b"        (any order)
+ *                      |          |          |
+ *                      v9         v8 v7 v2   v4            (newest first)
  *
- * Point reads and overwrites go through the hash table: one cache miss or two, where a
- * search in the list pays one for almost every node that it compares. Only a new key is
- * searched a place for. The list is there for iterators and for the flush. (LevelDB and
- * RocksDB keep every version as a node of the list and search for each.)
+ * Puts and point reads go through the hash table: one cache miss or two, where a search
+ * in a sorted list pays one for almost every node that it compares. Order is needed only
+ * by iterators and by the flush. The first iterator links the keys that are new since the
+ * last one into a skiplist, in ascending order, which needs no search; a flush, which runs
+ * beside the owner and may change nothing here, sorts pointers of its own. (LevelDB and
+ * RocksDB search a place in a skiplist for every version of every key.)
  *
  * A chain whose versions were all undone stays, empty, and is passed over. */
 #include "engine/memtable.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "engine/filter.h"
 #include "engine/options.h"
@@ -31,7 +34,9 @@ struct version_node {
 struct memtable {
     struct mem *mem;
     struct arena arena;
-    struct skiplist list; /* its values are pointers to the newest version */
+    struct skiplist list; /* keys in order; the values are pointers to newest versions */
+    struct skiplist_node *unlinked; /* keys that are not in the list yet, by next[0] */
+    size_t unlinked_count;
     struct skiplist_node **slots;
     size_t slot_count; /* a power of two; 0 before the first put */
     size_t keys;
@@ -133,8 +138,11 @@ static struct skiplist_node *new_key(struct memtable *m, slice key)
     const struct version_node *none = NULL;
     if (reserve_slot(m)) return NULL;
     struct skiplist_node *node =
-        skiplist_insert(&m->list, key, 0, slice_of(&none, sizeof(none)));
+        skiplist_node_new(&m->list, key, 0, slice_of(&none, sizeof(none)));
     if (!node) return NULL;
+    node->next[0] = m->unlinked;
+    m->unlinked = node;
+    m->unlinked_count++;
     m->slots[slot_of(m, key)] = node;
     m->keys++;
     return node;
@@ -198,6 +206,57 @@ size_t memtable_count(const struct memtable *m)
     return m->count;
 }
 
+/* ---- order ---- */
+
+/* A key on its way into order: most comparisons end at the number. */
+struct ranked {
+    uint64_t prefix; /* eight bytes behind what all keys have in common */
+    struct skiplist_node *node;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->prefix != y->prefix) return x->prefix < y->prefix ? -1 : 1;
+    return slice_compare(skiplist_key(x->node), skiplist_key(y->node));
+}
+
+static void rank(struct ranked *keys, size_t n)
+{
+    if (n == 0) return;
+    slice first = skiplist_key(keys[0].node);
+    size_t common = first.size;
+    for (size_t i = 1; i < n; i++) {
+        slice key = skiplist_key(keys[i].node);
+        if (key.size < common) common = key.size;
+        if (common && memcmp(key.data, first.data, common) != 0)
+            for (common = 0; key.data[common] == first.data[common];)
+                common++;
+    }
+    for (size_t i = 0; i < n; i++)
+        keys[i].prefix = slice_prefix64_behind(skiplist_key(keys[i].node), common);
+    qsort(keys, n, sizeof *keys, by_key);
+}
+
+/* Brings the list up to date. */
+static enum err link_all(struct memtable *m)
+{
+    if (!m->unlinked) return ERR_OK;
+    struct ranked *keys = mem_alloc(m->mem, m->unlinked_count * sizeof *keys);
+    if (!keys) return ERR_NOMEM;
+    size_t n = 0;
+    for (struct skiplist_node *node = m->unlinked; node; node = node->next[0])
+        keys[n++].node = node;
+    assert(n == m->unlinked_count);
+    rank(keys, n);
+    for (size_t i = 0; i < n; i++)
+        skiplist_link(&m->list, keys[i].node);
+    m->unlinked = NULL;
+    m->unlinked_count = 0;
+    mem_free(m->mem, keys);
+    return ERR_OK;
+}
+
 /* ---- iterator ---- */
 
 struct memtable_iter {
@@ -253,12 +312,69 @@ static void memtable_iter_free(struct iter *iter)
     mem_free(it->mem, it);
 }
 
-struct iter *memtable_iter(const struct memtable *m, struct mem *mem)
+struct iter *memtable_iter(struct memtable *m, struct mem *mem)
 {
     static const struct iter_ops ops = {memtable_iter_first, memtable_iter_seek,
                                         memtable_iter_next, memtable_iter_free};
+    if (link_all(m)) return NULL;
     struct memtable_iter *it = mem_alloc(mem, sizeof *it);
     if (!it) return NULL;
     *it = (struct memtable_iter){.iter = {.ops = &ops}, .mem = mem, .list = &m->list};
+    return &it->iter;
+}
+
+/* ---- the flush's iterator ---- */
+
+struct frozen_iter {
+    struct iter iter;
+    struct mem *mem;
+    size_t at, count;
+    const struct version_node *version;
+    struct ranked keys[];
+};
+
+static void frozen_show(struct frozen_iter *it, const struct version_node *version)
+{
+    while (!version && ++it->at < it->count)
+        version = newest_of(it->keys[it->at].node);
+    it->version = version;
+    it->iter.valid = version;
+    if (!version) return;
+    it->iter.key = skiplist_key(it->keys[it->at].node);
+    it->iter.tag = version->tag;
+    it->iter.value = slice_of(version->value, version->size);
+}
+
+static void frozen_first(struct iter *iter)
+{
+    struct frozen_iter *it = (struct frozen_iter *)iter;
+    it->at = 0;
+    frozen_show(it, it->count ? newest_of(it->keys[0].node) : NULL);
+}
+
+static void frozen_next(struct iter *iter)
+{
+    struct frozen_iter *it = (struct frozen_iter *)iter;
+    assert(iter->valid);
+    frozen_show(it, it->version->older);
+}
+
+static void frozen_free(struct iter *iter)
+{
+    struct frozen_iter *it = (struct frozen_iter *)iter;
+    mem_free(it->mem, it);
+}
+
+struct iter *memtable_frozen_iter(const struct memtable *m, struct mem *mem)
+{
+    static const struct iter_ops ops = {
+        .first = frozen_first, .next = frozen_next, .free = frozen_free};
+    struct frozen_iter *it = mem_alloc(mem, sizeof *it + m->keys * sizeof it->keys[0]);
+    if (!it) return NULL;
+    *it = (struct frozen_iter){.iter = {.ops = &ops}, .mem = mem};
+    for (size_t i = 0; i < m->slot_count; i++)
+        if (m->slots[i]) it->keys[it->count++].node = m->slots[i];
+    assert(it->count == m->keys);
+    rank(it->keys, it->count);
     return &it->iter;
 }

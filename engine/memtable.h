@@ -31,8 +31,12 @@ void memtable_remove(struct memtable *m, slice key, uint64_t tag);
  * nothing of the key. True: *tag and *value are set; the kind may be a tombstone. */
 bool memtable_get(const struct memtable *m, slice key, seqno seq, uint64_t *tag,
                   slice *value);
-/* NULL without memory. Sees later puts, too. */
-struct iter *memtable_iter(const struct memtable *m, struct mem *mem);
+/* NULL without memory. Sees what was put before, and perhaps some of what comes later.
+ * The owner's: it brings the keys into order. */
+struct iter *memtable_iter(struct memtable *m, struct mem *mem);
+/* The same for a job: changes nothing, only goes forward from the first entry. REQUIRES:
+ * nobody puts any more. */
+struct iter *memtable_frozen_iter(const struct memtable *m, struct mem *mem);
 
 size_t memtable_bytes(const struct memtable *m); /* taken from mem */
 size_t memtable_count(const struct memtable *m); /* entries, all versions */

@@ -172,21 +172,22 @@ static unsigned random_height(struct skiplist *list)
     return 1 + (unsigned)__builtin_ctzll(bits) / 2;
 }
 
-static struct skiplist_node *new_node(struct skiplist *list, const struct target *t,
-                                      slice value, unsigned height)
+struct skiplist_node *skiplist_node_new(struct skiplist *list, slice key, uint64_t tag,
+                                        slice value)
 {
+    assert(key.size < 1u << 24 && value.size <= UINT32_MAX);
+    unsigned height = random_height(list);
     size_t head = sizeof(struct skiplist_node) + height * sizeof(struct skiplist_node *);
-    struct skiplist_node *node =
-        arena_alloc(list->arena, head + t->key.size + value.size);
+    struct skiplist_node *node = arena_alloc(list->arena, head + key.size + value.size);
     if (!node) return NULL;
-    node->prefix = t->prefix;
-    node->tag = t->tag;
+    node->prefix = 0;
+    node->tag = tag;
     node->value_size = (uint32_t)value.size;
-    node->key_size = (uint32_t)t->key.size & 0xffffff;
+    node->key_size = (uint32_t)key.size & 0xffffff;
     node->height = (uint8_t)height;
     uint8_t *bytes = (uint8_t *)&node->next[height];
-    if (t->key.size) memcpy(bytes, t->key.data, t->key.size);
-    if (value.size) memcpy(bytes + t->key.size, value.data, value.size);
+    if (key.size) memcpy(bytes, key.data, key.size);
+    if (value.size) memcpy(bytes + key.size, value.data, value.size);
     return node;
 }
 
@@ -199,15 +200,13 @@ static bool follows_newest(const struct skiplist *list, const struct target *t)
     return !newest->next[0] || !node_before(newest->next[0], t);
 }
 
-struct skiplist_node *skiplist_insert(struct skiplist *list, slice key, uint64_t tag,
-                                      slice value)
+void skiplist_link(struct skiplist *list, struct skiplist_node *node)
 {
-    assert(key.size < 1u << 24 && value.size <= UINT32_MAX);
+    slice key = skiplist_key(node);
+    unsigned height = node->height;
     admit(list, key);
-    const struct target t = target_of(list, key, tag);
-    unsigned height = random_height(list);
-    struct skiplist_node *node = new_node(list, &t, value, height);
-    if (!node) return NULL;
+    const struct target t = target_of(list, key, node->tag);
+    node->prefix = t.prefix;
 
     struct skiplist_node **path = list->newest_path;
     if (follows_newest(list, &t)) {
@@ -215,7 +214,7 @@ struct skiplist_node *skiplist_insert(struct skiplist *list, slice key, uint64_t
             path[i] = list->newest;
     } else {
         struct skiplist_node *next = search(list, &t, path);
-        assert(!next || next->tag != tag || next->prefix != t.prefix ||
+        assert(!next || next->tag != t.tag || next->prefix != t.prefix ||
                !slice_equal(skiplist_key(next), key));
     }
     for (; list->height < height; list->height++)
@@ -227,6 +226,13 @@ struct skiplist_node *skiplist_insert(struct skiplist *list, slice key, uint64_t
     }
     list->newest = node;
     list->count++;
+}
+
+struct skiplist_node *skiplist_insert(struct skiplist *list, slice key, uint64_t tag,
+                                      slice value)
+{
+    struct skiplist_node *node = skiplist_node_new(list, key, tag, value);
+    if (node) skiplist_link(list, node);
     return node;
 }
 

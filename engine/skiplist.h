@@ -41,8 +41,14 @@ struct skiplist {
 
 /* Equal seeds and equal calls give equal lists. Takes nothing from the arena yet. */
 void skiplist_init(struct skiplist *list, struct arena *arena, uint64_t seed);
-/* Copies key and value. REQUIRES: (key, tag) is not in the list; key.size < 2^24,
- * value.size < 2^32. */
+/* A node with copies of key and value that is not in the list yet: until skiplist_link its
+ * first link is the caller's to use. REQUIRES: key.size < 2^24, value.size < 2^32. */
+struct skiplist_node *skiplist_node_new(struct skiplist *list, slice key, uint64_t tag,
+                                        slice value);
+/* Links such a node. REQUIRES: (key, tag) is not in the list. Nodes that come in ascending
+ * order are linked without a search. */
+void skiplist_link(struct skiplist *list, struct skiplist_node *node);
+/* Both at once. */
 struct skiplist_node *skiplist_insert(struct skiplist *list, slice key, uint64_t tag,
                                       slice value);
 /* Unlinks the node of (key, tag); its memory stays with the arena. False: not there. */

@@ -13,6 +13,8 @@
 
 #define VERSION    "0.1.0"
 #define HELP_BYTES 4096
+/* A signal that comes between the look at stop_asked and the wait is seen this late. */
+#define SIGNAL_WAIT_MS 250
 
 static volatile sig_atomic_t stop_asked;
 
@@ -61,7 +63,7 @@ static int serve(struct config *config, const struct server_env *env)
     printf("\n");
     fflush(stdout);
 
-    while (!stop_asked && server_turn(server, -1)) {
+    while (!stop_asked && server_turn(server, SIGNAL_WAIT_MS)) {
     }
     e = server_free(server);
     return e ? fail(err_text(e)) : 0;
@@ -87,7 +89,7 @@ static int run(struct config *config)
                  parent, strerror(-error));
         return fail(line);
     }
-    env.sched = sched_inline_new(env.mem);
+    env.sched = sched_threads_new(env.mem);
     int code = env.sched ? serve(config, &env) : fail("no memory");
     if (env.sched) sched_free(env.sched);
     disk_posix_free(env.disk);
