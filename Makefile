@@ -425,7 +425,8 @@ tapes: ## random operations on simulated stores, against the model (ARGS="--help
 
 # ---- crashes ----
 
-TEST_STEPS += crash-program crash-smoke
+TEST_STEPS += crash-program crash-smoke crash-certificates
+CI_STEPS   += bugs
 
 CRASH = timeout 3600 build/crash/crash --jobs $(JOBS)
 
@@ -441,12 +442,21 @@ crash: crash-build ## every crash of every scenario, judged (docs/crash-testing.
 	$(CRASH) $(ARGS)
 
 crash-smoke: crash-build ## half a million crashes, part of `make test`
-	$(CRASH) --pass cuts --quiet
+	$(CRASH) --pass cuts --quiet --walk 60000 --deviations 1 --samples 2000
+
+crash-deep: crash-build ## crashes inside recoveries, followed until no image is new
+	$(CRASH) --pass deep --seconds 60 $(ARGS)
+
+crash-certificates: crash-build ## the walk visits what a second program counts
+	tests/crash/certify.sh build/crash/crash
+
+bugs: ## plants the bugs of fault/bugs, each must be caught and shrunk
+	fault/bugs/run.sh $(BUGS)
 
 crash-program: crash-build ## the program itself: its words, its files, its exit codes
 	tests/crash/crash_test.sh build/crash/crash
 
-.PHONY: crash crash-build crash-smoke crash-program
+.PHONY: crash crash-build crash-smoke crash-program crash-deep crash-certificates bugs
 
 # ---- engine benchmark ----
 

@@ -14,10 +14,13 @@
 #include "tests/crash/failure.h"
 
 #define RANDOM_OPERATIONS 14
+#define DEEP_INNER_MAX    (1u << 17)
+#define DEEP_CHUNK_BYTES  512    /* a disk's sector */
 #define LOOK_US           200000 /* between two looks of the parent */
 
 struct campaign_shared {
     atomic_uint next; /* row that nobody does yet */
+    atomic_bool found;
     double started;
 };
 
@@ -70,6 +73,8 @@ void campaign_options(const struct campaign *c, const struct campaign_row *row,
     out->kills = out->mixed = row->pass != PASS_TORN;
     out->tau = row->pass == PASS_TORN;
     out->deep = row->pass == PASS_DEEP;
+    if (out->deep && !c->fine) out->chunk_bytes = DEEP_CHUNK_BYTES;
+    if (out->deep) out->inner_max = DEEP_INNER_MAX;
     if (row->seed) out->seed = row->seed;
 }
 
@@ -120,6 +125,7 @@ static void do_row(struct campaign *c, struct campaign_row *row)
     if (!good) {
         row->violation = *explorer_violation(x);
         row->violated = true;
+        atomic_store(&c->shared->found, true);
         failure_shrink(x, row, tape, size);
     }
     explorer_free(x);
@@ -131,6 +137,10 @@ static void child(struct campaign *c)
     for (;;) {
         unsigned i = atomic_fetch_add(&c->shared->next, 1);
         if (i >= c->row_count) return;
+        if (c->first && atomic_load(&c->shared->found)) {
+            c->rows[i].done = true;
+            continue;
+        }
         c->rows[i].started = true;
         do_row(c, &c->rows[i]);
     }

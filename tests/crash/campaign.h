@@ -39,7 +39,8 @@ struct campaign {
     struct explore_options options; /* of all, where the pass does not say otherwise */
     unsigned jobs;
     size_t row_count, rows_max;
-    bool quiet;
+    bool quiet, first; /* first: stop everything at a violation */
+    bool fine;         /* follow recoveries in chunks of 64 bytes, too */
     /* shared with the children */
     struct campaign_shared *shared;
     struct campaign_row *rows;

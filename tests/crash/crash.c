@@ -9,26 +9,42 @@
 
 #include "tests/crash/failure.h"
 #include "tests/crash/report.h"
+#include "tests/crash/trace.h"
 
 #define ROWS_MAX 1024
 
 struct arguments {
     struct explore_options options;
-    const char *scenario, *json, *replay, *explain;
-    bool list, quiet, passes[PASS_COUNT], canary;
+    const char *scenario, *json, *replay, *explain, *trace;
+    uint64_t skip_every;
+    bool list, quiet, passes[PASS_COUNT], canary, first, fine;
     unsigned jobs;
 };
 
 static const struct option longs[] = {
-    {"scenario", required_argument, NULL, 's'}, {"profile", required_argument, NULL, 'p'},
-    {"pass", required_argument, NULL, 'P'},     {"depth", required_argument, NULL, 'd'},
-    {"seed", required_argument, NULL, 'S'},     {"shard", required_argument, NULL, 'h'},
-    {"jobs", required_argument, NULL, 'j'},     {"json", required_argument, NULL, 'J'},
-    {"list", no_argument, NULL, 'l'},           {"quiet", no_argument, NULL, 'q'},
-    {"replay", required_argument, NULL, 'r'},   {"explain", required_argument, NULL, 'e'},
-    {"silence", required_argument, NULL, 'x'},  {"seconds", required_argument, NULL, 't'},
-    {"walk", required_argument, NULL, 'w'},     {"samples", required_argument, NULL, 'n'},
-    {"no-canary", no_argument, NULL, 'C'},      {NULL, 0, NULL, 0},
+    {"scenario", required_argument, NULL, 's'},
+    {"profile", required_argument, NULL, 'p'},
+    {"pass", required_argument, NULL, 'P'},
+    {"depth", required_argument, NULL, 'd'},
+    {"seed", required_argument, NULL, 'S'},
+    {"shard", required_argument, NULL, 'h'},
+    {"jobs", required_argument, NULL, 'j'},
+    {"json", required_argument, NULL, 'J'},
+    {"list", no_argument, NULL, 'l'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"replay", required_argument, NULL, 'r'},
+    {"explain", required_argument, NULL, 'e'},
+    {"silence", required_argument, NULL, 'x'},
+    {"seconds", required_argument, NULL, 't'},
+    {"walk", required_argument, NULL, 'w'},
+    {"samples", required_argument, NULL, 'n'},
+    {"no-canary", no_argument, NULL, 'C'},
+    {"first", no_argument, NULL, 'f'},
+    {"fine", no_argument, NULL, 'F'},
+    {"trace", required_argument, NULL, 'T'},
+    {"skip-every", required_argument, NULL, 'k'},
+    {"deviations", required_argument, NULL, 'D'},
+    {NULL, 0, NULL, 0},
 };
 
 static void usage(void)
@@ -37,9 +53,11 @@ static void usage(void)
         stderr,
         "usage: crash [--scenario NAME] [--pass cuts|torn|deep]... [--profile W|J|O]\n"
         "             [--depth N] [--seed N] [--shard I/N] [--jobs N] [--json FILE]\n"
-        "             [--walk N] [--samples N] [--seconds N] [--silence ORACLE]...\n"
-        "             [--quiet] [--no-canary]\n"
-        "       crash --list | --replay TOKEN | --explain TOKEN\n");
+        "             [--walk N] [--deviations N] [--samples N] [--seconds N] [--silence "
+        "ORACLE]...\n"
+        "             [--quiet] [--no-canary] [--first] [--fine]\n"
+        "       crash --list | --trace FILE [--skip-every N] | --replay TOKEN | "
+        "--explain TOKEN\n");
     exit(2);
 }
 
@@ -108,8 +126,13 @@ static void parse(int argc, char **argv, struct arguments *a)
         case 'x': silence(a, optarg); break;
         case 't': a->options.seconds = (double)number(optarg); break;
         case 'w': a->options.walk_max = number(optarg); break;
+        case 'D': a->options.deviations = (unsigned)number(optarg); break;
         case 'n': a->options.samples = number(optarg); break;
         case 'C': a->canary = false; break;
+        case 'f': a->first = true; break;
+        case 'F': a->fine = true; break;
+        case 'T': a->trace = optarg; break;
+        case 'k': a->skip_every = number(optarg); break;
         default: usage();
         }
     }
@@ -128,6 +151,20 @@ static int list(void)
     }
     printf("%u live, %zu waiting\n", live, scenario_count - live);
     return 0;
+}
+
+static int trace(const struct arguments *a)
+{
+    FILE *out = strcmp(a->trace, "-") ? fopen(a->trace, "w") : stdout;
+    if (!out) {
+        fprintf(stderr, "crash: cannot write %s\n", a->trace);
+        return 2;
+    }
+    for (size_t i = 0; i < scenario_count; i++)
+        if (!scenarios[i].waiting &&
+            (!a->scenario || !strcmp(a->scenario, scenarios[i].name)))
+            trace_scenario(out, &scenarios[i], a->skip_every, a->options.walk_max);
+    return fflush(out) ? 2 : 0;
 }
 
 /* A store whose log is never synced must be caught, or nothing that this program says is
@@ -163,6 +200,7 @@ int main(int argc, char **argv)
     struct arguments a;
     parse(argc, argv, &a);
     if (a.list) return list();
+    if (a.trace) return trace(&a);
     if (a.replay) return failure_replay(a.replay, &a.options);
     if (a.explain) return failure_explain(a.explain, &a.options);
     struct campaign c;
@@ -170,6 +208,8 @@ int main(int argc, char **argv)
     c.options = a.options;
     c.jobs = a.jobs;
     c.quiet = a.quiet;
+    c.first = a.first;
+    c.fine = a.fine;
     plan_rows(&c, &a);
     if (c.row_count == 0) {
         fprintf(stderr, "crash: no live scenario of that name; see --list\n");

@@ -12,15 +12,19 @@
 #define TICK_VISITS 4096 /* between two looks at the clock */
 #define PART_MAX    64   /* prefixes of a write that are tried byte by byte */
 
+#define DEEP_BUFFER_BYTES 2048
+
 #define FLAG_PRIMARY 1u /* a power cut of the run itself leads to it */
 
 void explore_options_init(struct explore_options *o)
 {
     *o = (struct explore_options){.profile = DISK_W,
                                   .cuts = true,
+                                  .chunk_bytes = 64,
                                   .walk_max = 1u << 20,
                                   .inner_max = 1u << 12,
                                   .samples = 20000,
+                                  .deviations = 2,
                                   .seed = 1,
                                   .shards = 1,
                                   .drop = SITE_COUNT};
@@ -35,14 +39,15 @@ static double cpu_seconds(void)
 
 /* ---- violations ---- */
 
-static void write_path(const struct explorer *x, char *out, size_t room)
+/* The steps since the run began, or since the image that is followed. */
+static size_t write_steps(const struct explorer *x, char *out, size_t room)
 {
     size_t used = 0;
     out[0] = 0;
-    for (unsigned i = 0; i < x->step_count; i++) {
+    for (unsigned i = 0; i < x->step_count && used + 32 < room; i++) {
         const struct step *s = &x->steps[i];
-        if (used >= room - 32) return;
-        if (i > 0) used += (size_t)snprintf(out + used, room - used, "/%u", s->ordinal);
+        if (i > 0 || x->origin)
+            used += (size_t)snprintf(out + used, room - used, "/%u", s->ordinal);
         if (s->kill && s->part)
             used += (size_t)snprintf(out + used, room - used, "p%zu", s->part);
         else if (s->kill)
@@ -50,13 +55,52 @@ static void write_path(const struct explorer *x, char *out, size_t room)
         else
             used += (size_t)images_describe(s->window, out + used, room - used);
     }
+    return used < room ? used : room - 1;
+}
+
+/* The whole path: the steps to the image that is followed, oldest first, then ours. */
+static void write_path(const struct explorer *x, char *out, size_t room)
+{
+    uint32_t chain[64], n = 0;
+    size_t used = 0;
+    for (uint32_t o = x->origin; o && n < 64; o = x->origins[o].parent)
+        chain[n++] = o;
+    while (n > 0 && used < room) {
+        const char *text = x->origin_text + x->origins[chain[--n]].text;
+        used += (size_t)snprintf(out + used, room - used, "%s", text);
+    }
+    if (used < room) write_steps(x, out + used, room - used);
+}
+
+static uint32_t call_of(const struct explorer *x)
+{
+    if (x->origin) return x->origins[x->origin].call;
+    return x->step_count ? x->steps[0].ordinal : x->run.tap.calls;
+}
+
+uint32_t explorer_remember_path(struct explorer *x)
+{
+    if (x->origin_count == x->origin_size) {
+        x->origin_size = x->origin_size ? x->origin_size * 2 : 1024;
+        x->origins = realloc(x->origins, x->origin_size * sizeof *x->origins);
+    }
+    if (x->text_used + EXPLORE_PATH > x->text_size) {
+        x->text_size = x->text_size ? x->text_size * 2 : 1u << 16;
+        x->origin_text = realloc(x->origin_text, x->text_size);
+    }
+    if (!x->origins || !x->origin_text) abort();
+    uint32_t generation = x->origins[x->origin].generation + 1;
+    struct origin o = {x->origin, call_of(x), generation, x->text_used};
+    x->text_used += write_steps(x, x->origin_text + x->text_used, EXPLORE_PATH) + 1;
+    x->origins[x->origin_count] = o;
+    return x->origin_count++;
 }
 
 void explorer_violate(struct explorer *x, enum oracle o, const char *text)
 {
     struct violation v = {.oracle = o};
     if (x->violated && !x->fewest) return;
-    v.call = x->step_count ? x->steps[0].ordinal : x->run.tap.calls;
+    v.call = call_of(x);
     snprintf(v.text, sizeof v.text, "%s", text);
     write_path(x, v.path, sizeof v.path);
     if (x->violated && strlen(v.path) >= strlen(x->violation.path)) return;
@@ -92,7 +136,6 @@ bool explorer_judge(struct explorer *x, struct verdict v, const struct expected 
     }
     x->trial.ran[ORACLE_DURABLE]++;
     x->trial.ran[ORACLE_PREFIX]++;
-    x->trial.ran[ORACLE_INVENTED]++;
     if (within(x, v.state, e)) return true;
     enum oracle o = e->oracle;
     snprintf(text, sizeof text, "it holds something else than before this crash");
@@ -135,7 +178,7 @@ int explorer_walk(struct explorer *x, struct disk *disk, unsigned tau, image_fn 
     x->steps[x->step_count - 1].window = *im;
     images_open(*im, disk, x->options.profile, tau);
     *analytic = images_count(*im);
-    bool inner = x->level > 1 || x->steps[0].kill;
+    bool inner = x->level > 1 || x->steps[0].kill || x->origin;
     *whole = *analytic <= (inner ? x->options.inner_max : x->options.walk_max);
     int e;
     if (*whole) {
@@ -144,7 +187,7 @@ int explorer_walk(struct explorer *x, struct disk *disk, unsigned tau, image_fn 
         struct rng rng;
         rng_init(&rng, x->options.seed);
         uint64_t n = inner ? x->options.inner_max / 4 : x->options.samples;
-        e = images_near(*im, inner ? 1 : 2, fn, arg);
+        e = images_near(*im, inner ? 1 : x->options.deviations, fn, arg);
         if (!e) e = images_random(*im, &rng, n, fn, arg);
     }
     images_close(*im);
@@ -308,6 +351,7 @@ struct explorer *explorer_new(const struct scenario *s, const struct explore_opt
     image_set_init(&x->set);
     image_set_init(&x->killed);
     image_set_init(&x->opened);
+    x->queue = image_store_new();
     return x;
 }
 
@@ -318,6 +362,9 @@ void explorer_free(struct explorer *x)
     image_set_deinit(&x->set);
     image_set_deinit(&x->killed);
     image_set_deinit(&x->opened);
+    image_store_free(x->queue);
+    free(x->origins);
+    free(x->origin_text);
     trial_deinit(&x->trial);
     free(x);
 }
@@ -337,10 +384,19 @@ void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
     x->stats = (struct explore_stats){0};
     x->violation = (struct violation){0};
     x->violated = x->stop = false;
-    x->level = x->step_count = x->depth = 0;
+    x->level = x->step_count = 0;
+    x->watching = false;
+    image_store_clear(x->queue);
+    x->origin_count = x->origin = 0;
+    x->text_used = 0;
+    explorer_remember_path(x); /* number 0: the run */
+    x->origins[0].generation = 0;
     x->expected = (struct expected){0};
     x->started = cpu_seconds();
     scenario_options(x->scenario, &x->trial.options);
+    /* One write for each table: the images of its parts all lead to one another, and
+     * their number is squared when every crash is followed. */
+    if (x->options.deep) x->trial.options.write_buffer_bytes = DEEP_BUFFER_BYTES;
 }
 
 bool explore(struct explorer *x, const uint8_t *tape, size_t size)
@@ -348,7 +404,7 @@ bool explore(struct explorer *x, const uint8_t *tape, size_t size)
     uint8_t own[RUN_TAPE_BYTES];
     explorer_prepare(x, &tape, &size, own);
     struct run *r = &x->run;
-    if (run_start(r, x->scenario, &x->trial)) {
+    if (run_start(r, x->scenario, &x->trial, x->options.chunk_bytes)) {
         x->plain = r->disk->ops;
         r->on_call = on_call;
         r->on_event = on_event;
@@ -360,6 +416,7 @@ bool explore(struct explorer *x, const uint8_t *tape, size_t size)
         run_play(r, tape, size);
     }
     if (r->broken) explorer_violate(x, ORACLE_ANSWER, r->why);
+    if (x->options.deep && !x->stop) explorer_follow(x);
     run_end(r);
     x->stats.distinct = x->set.count;
     x->stats.seconds = cpu_seconds() - x->started;

@@ -17,20 +17,22 @@
 
 #include "tests/crash/run.h"
 
-#define EXPLORE_LEVELS 18 /* crashes inside recoveries inside recoveries ... */
+#define EXPLORE_LEVELS 8 /* windows inside windows */
 #define EXPLORE_PATH   200
 
 struct explore_options {
     enum disk_profile profile;
-    unsigned tau;       /* chunks that are torn in one power cut */
-    bool cuts;          /* power cuts, as the profile says */
-    bool kills;         /* the process dies, at every call */
-    bool mixed;         /* ... reopens, and the power fails */
-    bool deep;          /* crashes inside recovery, to the fixpoint */
-    unsigned levels;    /* deep: at most so many; 0: EXPLORE_LEVELS */
-    uint64_t walk_max;  /* larger windows are sampled */
-    uint64_t inner_max; /* the same inside recoveries */
-    uint64_t samples;   /* ... by so many random images beside the near ones */
+    unsigned tau;         /* chunks that are torn in one power cut */
+    bool cuts;            /* power cuts, as the profile says */
+    bool kills;           /* the process dies, at every call */
+    bool mixed;           /* ... reopens, and the power fails */
+    bool deep;            /* crashes inside recovery, to the fixpoint */
+    unsigned levels;      /* deep: at most so many; 0: EXPLORE_LEVELS */
+    uint32_t chunk_bytes; /* of the disk: 64 or 512 */
+    uint64_t walk_max;    /* larger windows are sampled */
+    uint64_t inner_max;   /* the same inside recoveries */
+    uint64_t samples;     /* ... by so many random images beside the near ones */
+    unsigned deviations;  /* ... and those within so many of none, all, each prefix */
     uint64_t seed;
     unsigned shard, shards; /* images of this shard only; 0 of 1: all */
     uint32_t silenced;      /* oracles that are not asked */
@@ -49,8 +51,8 @@ struct explore_stats {
     uint64_t primary;         /* ... of those that power cuts of the run lead to */
     uint64_t kills, mixed;    /* distinct states in which the process died */
     uint64_t largest;         /* window */
-    uint64_t unfinished;      /* images beyond the deepest level */
-    unsigned deepest;
+    uint64_t unfinished;      /* images and windows that were not followed whole */
+    unsigned deepest;         /* crashes on the way to some image */
     bool timed_out;
     double seconds; /* processor time */
 };

@@ -3,8 +3,11 @@
  * Edge rule: if a cut inside the recovery of image I (or in idle service after it) leads
  * to image J, then J recovers to the same state as I. With it images may be merged
  * whatever crashes led to them, and following every edge until no new image appears
- * speaks of any number of crashes. */
+ * speaks of any number of crashes. Images whose recoveries are still to be followed wait
+ * in a queue: a chain of them may be thousands long, as every partial write of a table
+ * leads to every other. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,11 +45,25 @@ static int visit_inside(void *arg, struct disk *disk, const struct image *image)
     return x->stop;
 }
 
+/* Equal pending states that must lead to the same state are walked through once. */
+static bool walked(struct explorer *x, struct disk *disk, const struct expected *e)
+{
+    uint64_t hash[2];
+    if (!e->exact) return false;
+    disk_sim_hash_state(disk, hash);
+    hash[1] += e->state * 0x9E3779B97F4A7C15u;
+    struct image_entry *known = image_set_add(&x->opened, hash);
+    bool again = known->value != 0;
+    known->value = 1;
+    return again;
+}
+
 static void cut_inside(struct recovery_watch *w, uint32_t ordinal)
 {
     struct explorer *x = w->x;
     uint64_t analytic;
     bool whole;
+    if (walked(x, w->disk, w->expected)) return;
     x->steps[x->step_count++] = (struct step){.ordinal = ordinal};
     explorer_walk(x, w->disk, 0, visit_inside, w, &analytic, &whole);
     x->step_count--;
@@ -72,51 +89,59 @@ static void idle_service(struct explorer *x, struct recovery_watch *w,
     if (w->tap.calls != calls && !x->stop) cut_inside(w, w->tap.calls);
 }
 
-void explorer_recover(struct explorer *x, struct disk *disk,
-                      const struct expected *before)
+static void watch_recovery(struct recovery_watch *w, const struct expected *before)
 {
-    struct recovery_watch w = {.x = x, .disk = disk, .expected = before};
+    struct explorer *x = w->x;
     struct trial_store s;
     struct err_detail why;
-    if (++x->depth > x->stats.deepest) x->stats.deepest = x->depth;
-    disk_tap_on(&w.tap, disk, inside_call, &w);
-    enum err e = trial_open(&x->trial, disk, &s, &why);
+    disk_tap_on(&w->tap, w->disk, inside_call, w);
+    enum err e = trial_open(&x->trial, w->disk, &s, &why);
     if (e) {
-        disk_tap_off(&w.tap);
+        disk_tap_off(&w->tap);
         if (!x->stop) explorer_violate(x, ORACLE_OPEN, why.text);
-        x->depth--;
         return;
     }
     /* From here on exactly what is served must be there. */
     struct verdict v = trial_read(&x->trial, s.db);
     struct expected served = {.exact = true, .state = v.state, .oracle = ORACLE_SETTLED};
     if (!x->stop) explorer_judge(x, v, before);
-    w.expected = &served;
+    w->expected = &served;
     if (!x->stop) {
-        disk->ops = x->plain;
-        cut_inside(&w, w.tap.calls);
-        disk->ops = &w.tap.ops;
+        w->disk->ops = x->plain;
+        cut_inside(w, w->tap.calls);
+        w->disk->ops = &w->tap.ops;
     }
-    idle_service(x, &w, &s);
+    idle_service(x, w, &s);
     db_close(s.db);
     pool_mem_release(&x->trial.pool, s.place);
-    x->depth--;
+}
+
+void explorer_recover(struct explorer *x, struct disk *disk,
+                      const struct expected *before)
+{
+    struct recovery_watch w = {.x = x, .disk = disk, .expected = before};
+    bool outer = x->watching;
+    x->watching = true;
+    watch_recovery(&w, before);
+    x->watching = outer;
+}
+
+/* ---- right after a recovery ---- */
+
+/* The power fails just after the store was opened: the same must be there again. */
+static void after_open(void *arg, struct disk *disk, struct verdict *v)
+{
+    struct explorer *x = arg;
+    if (x->watching || x->options.deep) return;
+    if (!trial_asks(&x->trial, ORACLE_SETTLED)) return;
+    struct expected served = {.exact = true, .state = v->state, .oracle = ORACLE_SETTLED};
+    struct recovery_watch w = {.x = x, .disk = disk, .expected = &served};
+    x->watching = true;
+    cut_inside(&w, UINT32_MAX);
+    x->watching = false;
 }
 
 /* ---- images ---- */
-
-static void go_deeper(struct explorer *x, struct disk *disk, uint32_t state)
-{
-    unsigned most = x->options.levels ? x->options.levels : EXPLORE_LEVELS - 1;
-    if (x->depth >= most || x->level >= EXPLORE_LEVELS) {
-        x->stats.unfinished++;
-        return;
-    }
-    struct expected same = {.exact = true, .state = state, .oracle = ORACLE_CUT_RECOVERY};
-    unsigned before = disk_sim_snapshot(disk);
-    explorer_recover(x, disk, &same);
-    disk_sim_rollback(disk, before);
-}
 
 struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
                                 const uint64_t hash[2])
@@ -124,10 +149,46 @@ struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
     struct image_entry *entry = image_set_add(&x->set, hash);
     if (entry->value) return unpacked(entry->value);
     unsigned before = disk_sim_snapshot(disk);
+    x->trial.opened = after_open;
+    x->trial.opened_arg = x;
     struct verdict v = trial_image(&x->trial, disk);
     disk_sim_rollback(disk, before);
     entry = image_set_find(&x->set, hash);
     entry->value = packed(v);
-    if (x->options.deep && !v.failed && !x->stop) go_deeper(x, disk, v.state);
+    if (x->options.deep && !v.failed && !x->stop) {
+        struct image_note note = {v.state, explorer_remember_path(x)};
+        image_store_push(x->queue, disk, TRIAL_DIR, note);
+    }
     return v;
+}
+
+/* ---- the fixpoint ---- */
+
+/* The generation of an image: how many crashes led to it. */
+static void follow_one(struct explorer *x, struct disk *disk)
+{
+    unsigned before = disk_sim_snapshot(disk);
+    struct image_note note = image_store_pop(x->queue, disk, TRIAL_DIR);
+    disk_sim_settle(disk);
+    struct expected same = {
+        .exact = true, .state = note.a, .oracle = ORACLE_CUT_RECOVERY};
+    x->origin = note.b;
+    unsigned generation = x->origins[note.b].generation;
+    if (generation > x->stats.deepest) x->stats.deepest = generation;
+    if (x->options.levels && generation > x->options.levels)
+        x->stats.unfinished++;
+    else
+        explorer_recover(x, disk, &same);
+    disk_sim_rollback(disk, before);
+}
+
+void explorer_follow(struct explorer *x)
+{
+    struct disk *disk;
+    if (disk_sim_new(mem_libc(), disk_sim_config(x->run.disk), &disk)) abort();
+    while (image_store_count(x->queue) > 0 && !x->stop)
+        follow_one(x, disk);
+    x->stats.unfinished += image_store_count(x->queue);
+    x->origin = 0;
+    disk_sim_free(disk);
 }

@@ -8,6 +8,7 @@
 #define TESTS_CRASH_EXPLORE_STATE_H
 
 #include "tests/crash/explore.h"
+#include "tests/crash/image_store.h"
 
 #define ALLOWED_MAX 4096 /* states whose judgement a window remembers */
 
@@ -28,6 +29,12 @@ struct step {
     struct images *window; /* not a kill */
 };
 
+/* How an image came about: the last steps to it, and the image before them. */
+struct origin {
+    uint32_t parent, call, generation;
+    size_t text; /* offset of the steps */
+};
+
 struct explorer {
     struct explore_options options;
     const struct scenario *scenario;
@@ -40,7 +47,13 @@ struct explorer {
     unsigned level; /* windows that are open */
     struct step steps[EXPLORE_LEVELS + 2];
     unsigned step_count;
-    unsigned depth;               /* recoveries inside recoveries */
+    bool watching;             /* a recovery whose crashes are explored goes on */
+    struct image_store *queue; /* deep: images whose recoveries are to be followed */
+    struct origin *origins;    /* how each of them came about; 0: the run itself */
+    uint32_t origin_count, origin_size;
+    char *origin_text;
+    size_t text_used, text_size;
+    uint32_t origin;              /* of the image that is followed now */
     struct expected expected;     /* by the run */
     uint8_t allowed[ALLOWED_MAX]; /* for `expected`: 0 unknown, 1 yes, 2 no */
     const struct disk_ops *plain;
@@ -77,6 +90,8 @@ void explorer_expect(struct explorer *x, struct expected *e, enum model_crash cr
 /* Walks through the window that is pending now, or samples it. */
 int explorer_walk(struct explorer *x, struct disk *disk, unsigned tau, image_fn *fn,
                   void *arg, uint64_t *analytic, bool *whole);
+/* The steps on the way to where we are; a number for image_note. */
+uint32_t explorer_remember_path(struct explorer *x);
 void explorer_tick(struct explorer *x);
 void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
                       uint8_t own[RUN_TAPE_BYTES]);
@@ -91,5 +106,8 @@ struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
  * on the way as `before` allows; what is open is what they must lead to afterwards. */
 void explorer_recover(struct explorer *x, struct disk *disk,
                       const struct expected *before);
+
+/* Deep: follows the recoveries of all images in the queue, until none is new. */
+void explorer_follow(struct explorer *x);
 
 #endif

@@ -20,7 +20,7 @@ static void synced_puts_survive_every_cut(void)
     const struct explore_stats *s = explorer_stats(x);
     CHECK(s->windows > 3);
     CHECK_INT(s->analytic, s->images);
-    CHECK_INT(s->distinct, s->primary);
+    CHECK(s->distinct >= s->primary);
     CHECK(explorer_violation(x) == NULL);
     explorer_free(x);
 }

@@ -374,11 +374,12 @@ static void leave_stranger(struct run *r)
     disk_dir_close(dir);
 }
 
-bool run_start(struct run *r, const struct scenario *s, struct trial *t)
+bool run_start(struct run *r, const struct scenario *s, struct trial *t,
+               uint32_t chunk_bytes)
 {
     struct disk_sim_config config;
     disk_sim_config_init(&config);
-    config.chunk_bytes = 64;
+    config.chunk_bytes = chunk_bytes;
     config.tau = 1;
     *r = (struct run){.scenario = s, .trial = t};
     if (disk_sim_new(mem_libc(), &config, &r->disk)) abort();

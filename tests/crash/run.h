@@ -68,7 +68,8 @@ size_t run_compile(const char *text, uint8_t out[RUN_TAPE_BYTES]);
 void run_keys(struct trial *t, const uint8_t *tape, size_t size);
 
 /* Plays scenario->before, makes it durable, and stops. False: it could not be done. */
-bool run_start(struct run *r, const struct scenario *s, struct trial *t);
+bool run_start(struct run *r, const struct scenario *s, struct trial *t,
+               uint32_t chunk_bytes);
 /* Plays the tape with the tap on, and calls on_call once more at the end, with NULL. */
 void run_play(struct run *r, const uint8_t *tape, size_t size);
 /* Closes and frees everything. */

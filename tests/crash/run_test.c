@@ -23,7 +23,7 @@ static void play(struct fixture *f, const char *scenario, const char *text)
     uint8_t tape[RUN_TAPE_BYTES];
     scenario_options(s, &options);
     trial_init(&f->trial, &options);
-    REQUIRE(run_start(&f->run, s, &f->trial));
+    REQUIRE(run_start(&f->run, s, &f->trial, 64));
     f->run.on_call = count_call;
     f->run.arg = f;
     run_play(&f->run, tape, run_compile(text, tape));

@@ -51,7 +51,7 @@ static void each_one_plays_to_its_end(void)
         scenario_options(s, &options);
         trial_init(&t, &options);
         size_t n = run_compile(s->tape, tape);
-        REQUIRE(run_start(&r, s, &t));
+        REQUIRE(run_start(&r, s, &t, 64));
         run_play(&r, tape, n);
         if (r.broken) printf("%s: %s\n", s->name, r.why);
         CHECK(!r.broken);

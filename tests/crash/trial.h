@@ -32,8 +32,7 @@
 #define ORACLES(X)                                                                       \
     X(ORACLE_OPEN, "open", "the store opens")                                            \
     X(ORACLE_DURABLE, "durable", "everything acknowledged as durable is there")          \
-    X(ORACLE_PREFIX, "prefix", "the state is the one after a prefix of the groups")      \
-    X(ORACLE_INVENTED, "invented", "nothing is there that was not written")              \
+    X(ORACLE_PREFIX, "prefix", "no hole, nothing invented: a prefix of the groups")      \
     X(ORACLE_FILES, "files", "every file of the state is whole, and no other is left")   \
     X(ORACLE_AGAIN, "again", "recovering again changes nothing")                         \
     X(ORACLE_WORKS, "works", "the store takes writes, flushes, compacts, reopens")       \
@@ -75,6 +74,9 @@ struct trial {
     char failure[400]; /* of the last oracle that failed */
     void (*log)(void *arg, enum log_level level, const char *line);
     void *log_arg;
+    /* Called while a recovered image is open; may change the verdict. Or NULL. */
+    void (*opened)(void *arg, struct disk *disk, struct verdict *v);
+    void *opened_arg;
 };
 
 void trial_init(struct trial *t, const struct options *options);

@@ -17,7 +17,7 @@ static void start(struct fixture *f)
     struct options options;
     scenario_options(s, &options);
     trial_init(&f->trial, &options);
-    REQUIRE(run_start(&f->run, s, &f->trial));
+    REQUIRE(run_start(&f->run, s, &f->trial, 64));
     disk_sim_process_crash(f->run.disk);
 }
 

@@ -1,0 +1,381 @@
+#!/usr/bin/env python3
+"""count.py - counts the images of a trace without the simulator.
+
+    crash --trace - | tests/crash/count.py [--check FILE | --write FILE]
+
+Reads the calls of each scenario (tests/crash/trace.h) and knows the rules R1-R13 of
+docs/crash-model.md by itself: which pieces of them may survive a power cut, and which only
+together. For every window it multiplies the choices; up to 2^12 it also makes every image
+and compares the set of contents with what the walk of the simulator visited. The table
+of the results is kept in tests/crash/certificates.txt: when the engine makes other calls,
+it is written anew, and the change is seen in review.
+"""
+import itertools
+import sys
+import zlib
+
+CHUNK = 64
+SET_MAX = 4096
+
+
+class Hole(bytes):
+    """Zeros that were never written: nothing is left of them to be cut."""
+
+
+HOLE = Hole(CHUNK)
+
+
+class Register:
+    """A durable value and the versions after it: (number, value, needs, limbo)."""
+
+    def __init__(self, base):
+        self.base, self.base_number, self.versions = base, 0, []
+
+    def now(self):
+        return self.versions[-1][1] if self.versions else self.base
+
+    def add(self, number, value, needs=None):
+        self.versions.append([number, value, needs, False])
+
+    def settle(self):
+        if self.versions:
+            self.base_number = self.versions[-1][0]
+            self.base, self.versions = self.now(), []
+
+    def cover(self):
+        """A sync returned: what an earlier failed one has lost is not covered (R13)."""
+        if self.versions and not self.versions[-1][3]:
+            self.settle()
+
+    def lose(self):
+        for v in self.versions:
+            v[3] = True
+
+    def options(self):
+        return [(self.base_number, self.base, None)] + [tuple(v[:3]) for v in self.versions]
+
+
+class File:
+    def __init__(self, content=b""):
+        self.size = Register(len(content))
+        self.chunks = {}
+        for at in range(0, len(content), CHUNK):
+            self.chunk(at // CHUNK).base = content[at : at + CHUNK].ljust(CHUNK, b"\0")
+
+    def chunk(self, index):
+        return self.chunks.setdefault(index, Register(HOLE))
+
+    def registers(self):
+        return [self.size, *self.chunks.values()]
+
+    def write(self, number, offset, data):
+        number = self.grow(number, offset)
+        end, at = offset + len(data), offset
+        while at < end:
+            index, start = at // CHUNK, at % CHUNK
+            piece = data[at - offset : at - offset + CHUNK - start]
+            old = self.chunk(index).now()
+            number += 1
+            new = old[:start] + piece + old[start + len(piece) :]
+            self.chunk(index).add(number, new)
+            at += len(piece)
+            number = self.grow(number, at)
+        return number
+
+    def grow(self, number, size):
+        """A file grows chunk by chunk (R7)."""
+        while self.size.now() < size:
+            number += 1
+            end = (self.size.now() // CHUNK + 1) * CHUNK
+            self.size.add(number, min(end, size))
+        return number
+
+    def shrink(self, number, size):
+        """The zeros of a shrink survive only with its size, or a later one (R8)."""
+        old, cut = self.size.now(), size % CHUNK
+        number += 1
+        self.size.add(number, size)
+        needs = number
+        for index in range(size // CHUNK, (old + CHUNK - 1) // CHUNK):
+            r = self.chunks.get(index)
+            if r and (r.versions or not isinstance(r.base, Hole)):
+                number += 1
+                new = r.now()[:cut] + b"\0" * (CHUNK - cut) if cut else HOLE
+                r.add(number, new, needs)
+            cut = 0
+        return number
+
+    def resize(self, number, size):
+        if size < self.size.now():
+            return self.shrink(number, size)
+        return self.grow(number, size)
+
+    def sync(self, data_only):
+        shrunk = any(
+            b[1] < a
+            for a, b in zip([self.size.base] + [v[1] for v in self.size.versions], self.size.versions)
+        )
+        if data_only and shrunk and self.size.now() <= self.size.base:
+            raise SystemExit("count.py: a data sync over a pending shrink (R3): not counted")
+        for r in self.registers():
+            r.cover()
+
+    def fates(self):
+        """Every legal choice: (size, {chunk: content}); couplings of R8."""
+        for number, size, _ in self.size.options():
+            pools = [
+                [v for n, v, needs in r.options() if needs is None or number >= needs]
+                for r in self.chunks.values()
+            ]
+            yield size, pools
+
+    def count(self):
+        total = 0
+        for _, pools in self.fates():
+            product = 1
+            for pool in pools:
+                product *= len(pool)
+            total += product
+        return total
+
+    def contents(self):
+        """The set of byte strings that may be found."""
+        found = set()
+        for size, pools in self.fates():
+            seen = [
+                sorted({bytes(c) for c in pool}) if index * CHUNK < size else [b""]
+                for index, pool in zip(self.chunks, pools)
+            ]
+            order = list(self.chunks)
+            for choice in itertools.product(*seen):
+                image = bytearray(size)
+                for index, content in zip(order, choice):
+                    at = index * CHUNK
+                    if at < size:
+                        image[at : min(at + CHUNK, size)] = content[: size - at]
+                found.add(bytes(image))
+        return found
+
+
+class Disk:
+    def __init__(self):
+        self.number = 0
+        self.directory = Register(False)
+        self.names = {}
+        self.handles = {}
+        self.fail = None
+
+    def entry(self, name):
+        return self.names.setdefault(name, Register(None))
+
+    def load(self, files):
+        self.directory = Register(files is not None)
+        self.names = {n: Register(File(c)) for n, c in (files or {}).items()}
+
+    def next(self):
+        self.number += 1
+        return self.number
+
+    # -- counting --
+
+    def entries(self):
+        """Every legal choice of the names; a rename's second half needs its first (R10)."""
+        pending = [(n, r) for n, r in self.names.items() if r.versions]
+        fixed = {n: r.base for n, r in self.names.items() if not r.versions}
+        for choice in itertools.product(*[r.options() for _, r in pending]):
+            reached = {n: c[0] for (n, _), c in zip(pending, choice)}
+            legal = all(
+                c[2] is None or c[2][0] not in reached or reached[c[2][0]] >= c[2][1]
+                for c in choice
+            )
+            if legal:
+                yield {**fixed, **{n: c[1] for (n, _), c in zip(pending, choice)}}
+
+    def files(self):
+        found = {}
+        for r in self.names.values():
+            for _, value, _ in r.options():
+                if value is not None:
+                    found[id(value)] = value
+        return list(found.values())
+
+    def count(self):
+        total = sum(1 for _ in self.entries()) * len(self.directory.options())
+        for f in self.files():
+            total *= f.count()
+        return total
+
+    def digests(self):
+        found = set()
+        contents = {id(f): f.contents() for f in self.files()}
+        if any(not o[1] for o in self.directory.options()):
+            found.add(0)
+        if not any(o[1] for o in self.directory.options()):
+            return found
+        for names in self.entries():
+            there = sorted(n for n, f in names.items() if f is not None)
+            # A file may go by two names: its content is chosen once.
+            files = {id(names[n]): sorted(contents[id(names[n])]) for n in there}
+            keys = list(files)
+            for choice in itertools.product(*files.values()):
+                content = dict(zip(keys, choice))
+                d = 1
+                for n in there:
+                    crc = zlib.crc32(content[id(names[n])], zlib.crc32(n.encode() + b"\0"))
+                    d = (d * 1000003 + crc + 1) % 2**64
+                found.add(d)
+        return found
+
+    # -- calls --
+
+    def call(self, word, args):
+        fail, self.fail = self.fail, None
+        getattr(self, "do_" + word)(args, fail)
+
+    def do_mkdir(self, args, fail):
+        self.directory.add(self.next(), True)
+
+    def do_create(self, args, fail):
+        name, empty = args[0], args[1] == "1"
+        f = self.entry(name).now()
+        if f is None:
+            self.entry(name).add(self.next(), File())
+        elif empty and f.size.now() > 0:
+            self.number = f.shrink(self.number, 0)
+
+    def do_opened(self, args, fail):
+        self.fail = fail
+        handle, kind, name = int(args[0]), args[1], args[2]
+        self.handles[handle] = name if kind == "dir" else self.entry(name).now()
+
+    def do_write(self, args, fail):
+        data = b"" if args[2] == "-" else bytes.fromhex(args[2])
+        if fail:
+            if fail[0] == 0:
+                return
+            if fail[0] == 1:
+                data = data[: fail[1]]
+        self.number = self.handles[int(args[0])].write(self.number, int(args[1]), data)
+
+    def do_resize(self, args, fail):
+        if fail is None or fail[0] == 2:
+            self.number = self.handles[int(args[0])].resize(self.number, int(args[1]))
+
+    def do_sync(self, args, fail):
+        f = self.handles[int(args[0])]
+        if fail and fail[0] != 2:
+            for r in f.registers():
+                r.lose()
+        else:
+            f.sync(args[1] == "1")
+
+    def do_dirsync(self, args, fail):
+        if self.handles[int(args[0])] == ".":
+            self.directory.cover()
+            return
+        for r in self.names.values():
+            r.cover()
+
+    def do_rename(self, args, fail):
+        source, target = self.entry(args[0]), self.entry(args[1])
+        number = self.next()
+        target.add(number, source.now())
+        source.add(self.next(), None, (args[1], number))
+
+    def do_unlink(self, args, fail):
+        self.entry(args[0]).add(self.next(), None)
+
+
+class Row:
+    def __init__(self, name):
+        self.name, self.windows, self.analytic, self.visited = name, 0, 0, 0
+        self.merged, self.sampled, self.compared = 0, 0, 0
+
+
+def check_window(row, disk, args, problems):
+    call, count, weights, visits, distinct, digest_sum, whole = map(int, args)
+    where = f"{row.name}: before call {call}"
+    mine = disk.count()
+    row.windows += 1
+    if mine != count:
+        problems.append(f"{where}: {count} images by the simulator, {mine} by the trace")
+    if not whole:
+        row.sampled += 1
+        return
+    row.analytic += mine
+    row.visited += visits
+    row.merged += weights - visits
+    if weights != mine:
+        problems.append(f"{where}: {weights} of {mine} images were visited")
+    if mine <= SET_MAX:
+        digests = disk.digests()
+        row.compared += 1
+        if len(digests) != distinct or sum(digests) % 2**64 != digest_sum:
+            problems.append(
+                f"{where}: {distinct} contents were visited, {len(digests)} are possible"
+            )
+
+
+def read(lines):
+    rows, problems = [], []
+    disk, base = Disk(), None
+    loading = False
+    for line in lines:
+        word, *args = line.split()
+        if loading and word not in ("base", "basedir"):
+            disk.load(base)
+            loading = False
+        if word == "scenario":
+            rows.append(Row(args[0]))
+            disk, base, loading = Disk(), None, True
+        elif word == "basedir":
+            base = {}
+        elif word == "base":
+            base[args[0]] = b"" if args[1] == "-" else bytes.fromhex(args[1])
+        elif word == "cut":
+            number, disk = disk.number, Disk()
+            disk.number, base, loading = number, None, True
+        elif word == "killed":
+            disk.handles, disk.fail = {}, None
+        elif word == "fail":
+            disk.fail = (int(args[0]), int(args[1]))
+        elif word == "window":
+            check_window(rows[-1], disk, args, problems)
+        elif word != "end":
+            disk.call(word, args)
+    return rows, problems
+
+
+def table(rows):
+    out = ["scenario              windows sampled     analytic     visited      merged  sets compared\n"]
+    for r in rows:
+        out.append(
+            f"{r.name:<21} {r.windows:>7} {r.sampled:>7} {r.analytic:>12} "
+            f"{r.visited:>11} {r.merged:>11} {r.compared:>14}\n"
+        )
+    return "".join(out)
+
+
+def main():
+    rows, problems = read(sys.stdin)
+    text = table(rows)
+    if len(sys.argv) == 3 and sys.argv[1] == "--write":
+        open(sys.argv[2], "w").write(text)
+    if len(sys.argv) == 3 and sys.argv[1] == "--check":
+        kept = open(sys.argv[2]).read().splitlines()
+        for line in text.splitlines():
+            if line not in kept:
+                problems.append(f"drift: {line}")
+    for p in problems[:20]:
+        print(p)
+    windows = sum(r.windows for r in rows)
+    print(
+        f"certificates: {len(rows)} scenarios, {windows} windows, "
+        f"{sum(r.analytic for r in rows)} images, "
+        f"{sum(r.compared for r in rows)} sets compared, {len(problems)} failed"
+    )
+    return 1 if problems or not rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+#include "tests/crash/trace.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fault/disk_sim_state.h"
+
+struct tracing {
+    FILE *out;
+    struct trial trial;
+    struct run run;
+    struct images *images;
+    struct image_set seen;
+    const struct disk_ops *plain;
+    const void *handles[64]; /* of the disk that were opened as named[] */
+    uint64_t skip_every, walk_max, visits, skipped;
+    /* one window */
+    bool compare;
+    uint64_t weights, window_visits, sum;
+};
+
+/* ---- contents as numbers that another language computes as well ---- */
+
+static uint32_t crc32_add(uint32_t crc, const void *bytes, size_t n)
+{
+    const uint8_t *p = bytes;
+    crc = ~crc;
+    while (n--) {
+        crc ^= *p++;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (0xEDB88320u & -(crc & 1));
+    }
+    return ~crc;
+}
+
+struct reading {
+    struct disk_dir *dir;
+    uint64_t digest;
+    FILE *dump; /* the files as base lines; or NULL */
+};
+
+static void dump_hex(FILE *f, const uint8_t *bytes, size_t n)
+{
+    if (n == 0) fputc('-', f);
+    for (size_t i = 0; i < n; i++)
+        fprintf(f, "%02x", bytes[i]);
+}
+
+static int read_one(void *arg, const char *name)
+{
+    struct reading *r = arg;
+    struct disk_file *file;
+    uint64_t size = 0;
+    size_t got = 0;
+    if (disk_open(r->dir, name, DISK_READ, SITE_OTHER_CREATE, &file)) abort();
+    if (disk_size(file, &size)) abort();
+    uint8_t *bytes = malloc((size_t)size + 1);
+    if (!bytes || disk_read(file, 0, bytes, (size_t)size, &got)) abort();
+    disk_close(file);
+    uint32_t crc = crc32_add(0, name, strlen(name) + 1);
+    r->digest = r->digest * 1000003 + crc32_add(crc, bytes, got) + 1;
+    if (r->dump) {
+        fprintf(r->dump, "base %s ", name);
+        dump_hex(r->dump, bytes, got);
+        fputc('\n', r->dump);
+    }
+    free(bytes);
+    return 0;
+}
+
+static uint64_t read_store(struct disk *disk, FILE *dump)
+{
+    struct reading r = {.digest = 1, .dump = dump};
+    if (disk_dir_open(disk, TRIAL_DIR, &r.dir)) return 0;
+    if (dump) fprintf(dump, "basedir\n");
+    disk_list(r.dir, read_one, &r);
+    disk_dir_close(r.dir);
+    return r.digest;
+}
+
+/* ---- windows ---- */
+
+static int visit(void *arg, struct disk *disk, const struct image *image)
+{
+    struct tracing *t = arg;
+    if (t->skip_every && ++t->skipped % t->skip_every == 0) return 0;
+    t->weights += image->weight;
+    t->window_visits++;
+    if (!t->compare) return 0;
+    struct image_entry *e = image_set_add(&t->seen, image->hash);
+    if (e->value) return 0;
+    e->value = 1;
+    t->sum += read_store(disk, NULL);
+    return 0;
+}
+
+static void trace_window(struct tracing *t, uint32_t call)
+{
+    unsigned before = disk_sim_snapshot(t->run.disk);
+    trial_disarm(t->run.disk);
+    images_open(t->images, t->run.disk, DISK_W, 0);
+    uint64_t count = images_count(t->images);
+    t->weights = t->window_visits = t->sum = 0;
+    t->compare = count <= TRACE_SET_MAX;
+    image_set_clear(&t->seen);
+    if (count <= t->walk_max) images_walk(t->images, visit, t);
+    images_close(t->images);
+    disk_sim_rollback(t->run.disk, before);
+    fprintf(t->out, "window %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %zu %" PRIu64 " %d\n",
+            call, count, t->weights, t->window_visits, t->compare ? t->seen.count : 0,
+            t->sum, count <= t->walk_max);
+}
+
+/* ---- calls ---- */
+
+static int handle_of(struct tracing *t, const void *handle)
+{
+    for (int i = 0; i < 64; i++)
+        if (t->handles[i] == handle) return i;
+    return -1;
+}
+
+static void opened(void *arg, struct disk_dir *dir, const char *name, const void *handle)
+{
+    struct tracing *t = arg;
+    int i = handle_of(t, handle);
+    if (i < 0) i = handle_of(t, NULL);
+    if (i < 0) abort();
+    t->handles[i] = handle;
+    fprintf(t->out, "opened %d %s %s\n", i, dir ? "file" : "dir", name);
+}
+
+static void trace_failure(struct tracing *t)
+{
+    const struct sim *s = sim_of(t->run.disk);
+    if (!s->now.fail_armed) return;
+    fprintf(t->out, "fail %u %" PRIu64 "\n", s->now.fail_effect, s->now.fail_bytes);
+}
+
+static void trace_call(void *arg, const struct tap_call *c)
+{
+    struct tracing *t = arg;
+    uint32_t ordinal = c ? c->ordinal : t->run.tap.calls;
+    const struct disk_ops *tapped = disk_tap_pause(t->run.disk, t->plain);
+    if (!c || tap_is_barrier(c)) trace_window(t, ordinal);
+    if (c) trace_failure(t);
+    disk_tap_resume(t->run.disk, tapped);
+    if (!c) return;
+    switch (c->call) {
+    case CALL_MKDIR: fprintf(t->out, "mkdir %s\n", c->name); break;
+    case CALL_LOCK: fprintf(t->out, "create %s 0\n", c->name); break;
+    case CALL_OPEN:
+        fprintf(t->out, "create %s %d\n", c->name, (c->offset & DISK_TRUNC) != 0);
+        break;
+    case CALL_RENAME: fprintf(t->out, "rename %s %s\n", c->name, c->to); break;
+    case CALL_UNLINK: fprintf(t->out, "unlink %s\n", c->name); break;
+    case CALL_WRITE:
+        fprintf(t->out, "write %d %" PRIu64 " ", handle_of(t, c->file), c->offset);
+        dump_hex(t->out, c->bytes, c->length);
+        fputc('\n', t->out);
+        break;
+    case CALL_TRUNCATE:
+    case CALL_ALLOCATE:
+        fprintf(t->out, "resize %d %" PRIu64 "\n", handle_of(t, c->file), c->offset);
+        break;
+    case CALL_SYNC:
+        if (c->dir)
+            fprintf(t->out, "dirsync %d\n", handle_of(t, c->dir));
+        else
+            fprintf(t->out, "sync %d %d\n", handle_of(t, c->file),
+                    c->offset == DISK_SYNC_DATA);
+        break;
+    default: abort(); /* the engine makes no other calls */
+    }
+}
+
+static void trace_event(void *arg, enum run_event_kind kind)
+{
+    struct tracing *t = arg;
+    if (kind != RUN_CUT && kind != RUN_KILLED) return;
+    memset(t->handles, 0, sizeof t->handles);
+    if (kind == RUN_KILLED) {
+        fprintf(t->out, "killed\n");
+        return;
+    }
+    const struct disk_ops *tapped = disk_tap_pause(t->run.disk, t->plain);
+    fprintf(t->out, "cut\n");
+    read_store(t->run.disk, t->out);
+    disk_tap_resume(t->run.disk, tapped);
+}
+
+/* Files that are open when the tape begins: found by their handles' inodes. */
+static void trace_open_files(struct tracing *t)
+{
+    const struct sim *s = sim_of(t->run.disk);
+    uint32_t dir = sim_lookup(s, SIM_ROOT, TRIAL_DIR);
+    for (uint32_t h = 1; h < s->now.used[POOL_HANDLE]; h++) {
+        const struct sim_handle *handle = sim_item(s, POOL_HANDLE, h);
+        if (!(handle->flags & HANDLE_OPEN)) continue;
+        if (handle->inode == dir) opened(t, NULL, TRIAL_DIR, &handle->as);
+        for (uint32_t c = sim_inode(s, dir)->cells; c; c = sim_cell(s, c)->next)
+            if (sim_cell(s, c)->inode == handle->inode && handle->inode != dir)
+                opened(t, (struct disk_dir *)(uintptr_t)&handle->as.dir,
+                       sim_cell(s, c)->name, &handle->as);
+    }
+}
+
+void trace_scenario(FILE *out, const struct scenario *s, uint64_t skip_every,
+                    uint64_t walk_max)
+{
+    struct tracing *t = calloc(1, sizeof *t);
+    uint8_t tape[RUN_TAPE_BYTES];
+    struct options options;
+    if (!t) abort();
+    scenario_options(s, &options);
+    trial_init(&t->trial, &options);
+    t->out = out;
+    t->skip_every = skip_every;
+    t->walk_max = walk_max;
+    t->images = images_new(mem_libc());
+    image_set_init(&t->seen);
+    fprintf(out, "scenario %s\n", s->name);
+    if (!run_start(&t->run, s, &t->trial, 64)) abort();
+    t->plain = t->run.disk->ops;
+    read_store(t->run.disk, out);
+    if (s->before) trace_open_files(t);
+    t->run.on_call = trace_call;
+    t->run.on_event = trace_event;
+    t->run.on_opened = opened;
+    t->run.opened_arg = t->run.arg = t;
+    run_play(&t->run, tape, run_compile(s->tape, tape));
+    fprintf(out, "end\n");
+    run_end(&t->run);
+    images_free(t->images);
+    image_set_deinit(&t->seen);
+    trial_deinit(&t->trial);
+    free(t);
+}
