@@ -447,6 +447,10 @@ crash-smoke: crash-build ## half a million crashes, part of `make test`
 crash-deep: crash-build ## crashes inside recoveries, followed until no image is new
 	$(CRASH) --pass deep --seconds 60 $(ARGS)
 
+crash-long: crash-build ## random tapes: FOR=1000 of them from SEED=1 on
+	timeout 86400 build/crash/crash --jobs $(JOBS) --random $(or $(FOR),1000) \
+	  --seed $(or $(SEED),1) --seconds 60 $(ARGS)
+
 crash-certificates: crash-build ## the walk visits what a second program counts
 	tests/crash/certify.sh build/crash/crash
 
@@ -456,7 +460,7 @@ bugs: ## plants the bugs of fault/bugs, each must be caught and shrunk
 crash-program: crash-build ## the program itself: its words, its files, its exit codes
 	tests/crash/crash_test.sh build/crash/crash
 
-.PHONY: crash crash-build crash-smoke crash-program crash-deep crash-certificates bugs
+.PHONY: crash crash-build crash-smoke crash-program crash-deep crash-long crash-certificates bugs
 
 # ---- engine benchmark ----
 

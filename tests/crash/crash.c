@@ -16,7 +16,7 @@
 struct arguments {
     struct explore_options options;
     const char *scenario, *json, *replay, *explain, *trace;
-    uint64_t skip_every;
+    uint64_t skip_every, random;
     bool list, quiet, passes[PASS_COUNT], canary, first, fine;
     unsigned jobs;
 };
@@ -42,6 +42,7 @@ static const struct option longs[] = {
     {"first", no_argument, NULL, 'f'},
     {"fine", no_argument, NULL, 'F'},
     {"trace", required_argument, NULL, 'T'},
+    {"random", required_argument, NULL, 'R'},
     {"skip-every", required_argument, NULL, 'k'},
     {"deviations", required_argument, NULL, 'D'},
     {NULL, 0, NULL, 0},
@@ -55,7 +56,7 @@ static void usage(void)
         "             [--depth N] [--seed N] [--shard I/N] [--jobs N] [--json FILE]\n"
         "             [--walk N] [--deviations N] [--samples N] [--seconds N] [--silence "
         "ORACLE]...\n"
-        "             [--quiet] [--no-canary] [--first] [--fine]\n"
+        "             [--random N] [--quiet] [--no-canary] [--first] [--fine]\n"
         "       crash --list | --trace FILE [--skip-every N] | --replay TOKEN | "
         "--explain TOKEN\n");
     exit(2);
@@ -126,6 +127,7 @@ static void parse(int argc, char **argv, struct arguments *a)
         case 'x': silence(a, optarg); break;
         case 't': a->options.seconds = (double)number(optarg); break;
         case 'w': a->options.walk_max = number(optarg); break;
+        case 'R': a->random = number(optarg); break;
         case 'D': a->options.deviations = (unsigned)number(optarg); break;
         case 'n': a->options.samples = number(optarg); break;
         case 'C': a->canary = false; break;
@@ -180,9 +182,28 @@ static bool canary_dies(void)
     return caught;
 }
 
+/* Random tapes, each in the geometry and after the beginning of a live scenario. */
+static void plan_random(struct campaign *c, const struct arguments *a)
+{
+    for (uint64_t i = 0; c->row_count < ROWS_MAX && i < a->random; i++) {
+        uint64_t seed = a->options.seed + i;
+        uint32_t scenario = (uint32_t)(seed % scenario_count);
+        if (scenarios[scenario].waiting) scenario = 1;
+        campaign_add(c, scenario, seed % 2 ? PASS_CUTS : PASS_TORN)->seed = seed;
+    }
+    printf("seeds %llu to %llu; go on with --seed %llu\n",
+           (unsigned long long)a->options.seed,
+           (unsigned long long)(a->options.seed + a->random - 1),
+           (unsigned long long)(a->options.seed + a->random));
+}
+
 static void plan_rows(struct campaign *c, const struct arguments *a)
 {
     bool any = false;
+    if (a->random) {
+        plan_random(c, a);
+        return;
+    }
     for (unsigned p = 0; p < PASS_COUNT; p++)
         any = any || a->passes[p];
     for (unsigned p = 0; p < PASS_COUNT; p++) {

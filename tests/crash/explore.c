@@ -24,7 +24,7 @@ void explore_options_init(struct explore_options *o)
                                   .walk_max = 1u << 20,
                                   .inner_max = 1u << 12,
                                   .samples = 20000,
-                                  .deviations = 2,
+                                  .deviations = 1,
                                   .seed = 1,
                                   .shards = 1,
                                   .drop = SITE_COUNT};
