@@ -190,6 +190,7 @@ int explorer_walk(struct explorer *x, struct disk *disk, unsigned tau, image_fn 
         e = images_near(*im, inner ? 1 : x->options.deviations, fn, arg);
         if (!e) e = images_random(*im, &rng, n, fn, arg);
     }
+    if (!e && !*whole && !inner) e = explorer_walk_lazily(x, *im);
     images_close(*im);
     x->level--;
     return e;

@@ -55,6 +55,8 @@ struct explore_stats {
     unsigned deepest;         /* crashes on the way to some image */
     bool timed_out;
     double seconds; /* processor time */
+    uint64_t lazy;   /* sampled windows of which a lazy walk has judged every image */
+    uint64_t leaves; /* ... and the visits it took */
 };
 
 struct violation {

@@ -96,6 +96,12 @@ void explorer_tick(struct explorer *x);
 void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
                       uint8_t own[RUN_TAPE_BYTES]);
 
+/* explore_lazy.c */
+
+/* Judges every image of a large window of the run, as far as recovery tells them apart,
+ * unless that takes too long (stats.lazy counts the windows that were finished). */
+int explorer_walk_lazily(struct explorer *x, struct images *im);
+
 /* explore_recovery.c */
 
 /* The verdict on an image that is durable on the disk as it stands, recovering it when it

@@ -71,6 +71,20 @@ static const char *fixpoint_word(const struct campaign_row *row)
     return row->stats.unfinished || row->stats.timed_out ? "no" : "yes";
 }
 
+/* How much of what was sampled in the table was judged whole by other means. */
+static void report_lazy(const struct campaign *c)
+{
+    uint64_t sampled = 0, lazy = 0, leaves = 0;
+    for (size_t i = 0; i < c->row_count; i++) {
+        sampled += c->rows[i].stats.sampled;
+        lazy += c->rows[i].stats.lazy;
+        leaves += c->rows[i].stats.leaves;
+    }
+    if (!sampled) return;
+    printf("lazy walks: %llu of %llu sampled windows judged whole, %llu leaves\n",
+           (ull)lazy, (ull)sampled, (ull)leaves);
+}
+
 void report_table(const struct campaign *c)
 {
     printf("%-21s %-4s %7s %6s %8s %12s %10s %10s %7s %4s %8s\n", "scenario", "pass",
@@ -86,6 +100,7 @@ void report_table(const struct campaign *c)
                rate(s->distinct, s->seconds), s->timed_out ? " (out of time)" : "",
                row->violated ? " VIOLATION" : "");
     }
+    report_lazy(c);
 }
 
 void report_oracles(const struct campaign *c)
