@@ -54,7 +54,7 @@ struct explore_stats {
     uint64_t unfinished;      /* images and windows that were not followed whole */
     unsigned deepest;         /* crashes on the way to some image */
     bool timed_out;
-    double seconds; /* processor time */
+    double seconds;  /* processor time */
     uint64_t lazy;   /* sampled windows of which a lazy walk has judged every image */
     uint64_t leaves; /* ... and the visits it took */
 };
