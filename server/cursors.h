@@ -36,7 +36,7 @@ struct cursors {
 void cursors_init(struct cursors *c, struct mem *mem, uint64_t seed);
 void cursors_deinit(struct cursors *c);
 /* Remembers the key with which a scan goes on; 0 without memory. */
-uint64_t cursors_put(struct cursors *c, slice from);
+uint64_t cursors_put(struct cursors *c, slice key);
 /* The key behind a number; false: unknown. Valid until the next cursors_put. */
 bool cursors_get(const struct cursors *c, uint64_t id, slice *key);
 

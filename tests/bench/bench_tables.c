@@ -352,5 +352,7 @@ int main(int argc, char **argv)
     free(b.value);
     volatile uint64_t sink = b.checked; /* the work was not for nothing */
     (void)sink;
+    printf("bench-tables: %zu operations, %zu entries, 0 failed\n",
+           sizeof rows / sizeof *rows, b.count);
     return 0;
 }
