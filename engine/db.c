@@ -34,7 +34,8 @@ void db_refuse(struct db *db, const struct err_detail *why)
 {
     if (db->refused.code != ERR_OK) return;
     db->refused = *why;
-    db_log(db, LOG_WARNING, "writes are refused until restart: %s", why->text);
+    db_log(db, LOG_WARNING, "writes are refused until restart: %s: %s", why->text,
+           why->os_error ? strerror(why->os_error) : err_text(why->code));
 }
 
 /* ---- creating ---- */

@@ -65,10 +65,12 @@ void info_command(struct call *c)
 /* SAVE and NOSAVE make no difference: what was acknowledged is in the log. */
 void shutdown_command(struct call *c)
 {
-    bool abort = false, other = false;
+    bool abort = false, other = false, save = false, nosave = false;
     for (uint32_t i = 1; i < c->argc; i++) {
         static const char *const words[] = {"nosave", "save", "now", "force"};
         bool known = false;
+        nosave |= equals_nocase(c->argv[i], "nosave");
+        save |= equals_nocase(c->argv[i], "save");
         for (size_t w = 0; w < sizeof words / sizeof *words; w++)
             known |= equals_nocase(c->argv[i], words[w]);
         if (equals_nocase(c->argv[i], "abort"))
@@ -80,7 +82,7 @@ void shutdown_command(struct call *c)
             return;
         }
     }
-    if (abort && other) {
+    if ((abort && other) || (save && nosave)) {
         reply_syntax_error(c);
     } else if (abort) {
         reply_error(c->out, "ERR No shutdown in progress.");

@@ -98,8 +98,19 @@ static int text_size(slice s, size_t most)
     return (int)(s.size < most ? s.size : most);
 }
 
+/* A browser can be made to send an HTTP request here whose body is commands. Like Redis we
+ * end the connection at its first words. */
+static bool is_http(const struct call *c)
+{
+    return equals_nocase(c->argv[0], "post") || equals_nocase(c->argv[0], "host:");
+}
+
 static void reply_unknown(struct call *c, const struct command *parent)
 {
+    if (!parent && is_http(c)) {
+        c->conn->closing = true;
+        return;
+    }
     if (parent) {
         char name[NAME_BYTES_MAX + 1] = "";
         for (size_t i = 0; parent->name[i]; i++)

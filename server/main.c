@@ -31,6 +31,7 @@ static void watch_signals(void)
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a limit of file sizes is an error like others */
 }
 
 static void log_line(void *arg, enum log_level level, const char *line)

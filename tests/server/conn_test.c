@@ -111,6 +111,24 @@ static void quit_is_answered_and_what_follows_is_not_run(void)
     testserver_close(&t);
 }
 
+/* Any page in a browser can send one to a server on loopback. */
+static void an_http_request_is_closed_before_its_body_runs(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    struct peer *other = testserver_connect(&t);
+
+    CHECK_SLICE(
+        testserver_talk(&t, t.peer,
+                        slice_text("POST / HTTP/1.1\r\nHost: h\r\n\r\nSET k v\r\n")),
+        slice_text(""));
+
+    CHECK_INT(peer_state(t.peer), PEER_EOF);
+    testserver_expect_peer(&t, other, "GET k", "$-1\r\n");
+    peer_free(other);
+    testserver_close(&t);
+}
+
 static void a_client_that_vanishes_in_mid_command_leaves_nothing(void)
 {
     struct testserver t;
@@ -217,6 +235,8 @@ CU_TestInfo server_conn_tests[] = {
     {"announced_sizes_take_no_memory", announced_sizes_take_no_memory},
     {"a_protocol_error_is_answered_after_what_came_before_it",
      a_protocol_error_is_answered_after_what_came_before_it},
+    {"an_http_request_is_closed_before_its_body_runs",
+     an_http_request_is_closed_before_its_body_runs},
     {"quit_is_answered_and_what_follows_is_not_run",
      quit_is_answered_and_what_follows_is_not_run},
     {"a_client_that_vanishes_in_mid_command_leaves_nothing",
