@@ -181,7 +181,7 @@ static int push_file(void *arg, const char *name)
 
 static void drop_front(struct image_store *s)
 {
-    if (s->first < s->size / 2 || s->last < s->size) return;
+    if (s->first == 0 || s->first < s->size / 2 || s->last < s->size) return;
     memmove(s->queue, s->queue + s->first, (s->last - s->first) * sizeof *s->queue);
     s->last -= s->first;
     s->first = 0;
