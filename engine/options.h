@@ -26,7 +26,7 @@
 enum sync_policy {
     SYNC_ALWAYS,   /* after the group's fsync */
     SYNC_EVERYSEC, /* after its write(); fsync about once a second */
-    SYNC_NO        /* after its write(); fsync when a log is full */
+    SYNC_NO        /* after its write(); tables are synced, logs are not */
 };
 
 struct options {
