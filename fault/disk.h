@@ -14,7 +14,8 @@
  * Names are single path components, relative to a directory handle: no call takes a path.
  * The root of a disk is the *parent* of a store's directory, so that creating a store and
  * syncing its parent are part of what may fail. There are no mapped writes and there is
- * no asynchronous I/O: both would pass the shim by.
+ * no asynchronous I/O: both would pass the shim by. Reads may be mapped, of files that
+ * never change again, and at the reader's risk: see disk_map.
  */
 #ifndef FAULT_DISK_H
 #define FAULT_DISK_H
@@ -95,6 +96,14 @@ int disk_write(struct disk_file *file, uint64_t offset, const void *buf, size_t 
  * sync returns 0. The name of the file is not made durable. */
 int disk_sync(struct disk_file *file, enum disk_sync_mode mode, enum site site);
 int disk_size(struct disk_file *file, uint64_t *out);
+/* Shows the first `size` bytes of a file as memory, for reading only, until disk_unmap; the
+ * file may be closed before. -EOPNOTSUPP: this disk cannot; whoever maps must be able to
+ * read, too. An error of the medium below mapped memory is no answer but the end of the
+ * process (SIGBUS): bytes count as there after disk_read has returned them once, for then
+ * they are in the system's cache. REQUIRES: the file has these bytes, and they never change
+ * while they are mapped; size > 0. */
+int disk_map(struct disk_file *file, uint64_t size, const uint8_t **out);
+void disk_unmap(struct disk *disk, const uint8_t *bytes, uint64_t size);
 int disk_truncate(struct disk_file *file, uint64_t size, enum site site);
 /* Reserves space and grows the file with zeros to `size` when it is smaller. */
 int disk_allocate(struct disk_file *file, uint64_t size, enum site site);
@@ -130,6 +139,9 @@ struct disk_ops {
      * of this directory) instead of calling `sync`: the pending pages become clean (R13).
      * May be NULL: a real disk does that by itself. */
     void (*sync_failed)(struct disk_dir *, struct disk_file *, enum site);
+    /* Both may be NULL: not supported. */
+    int (*map)(struct disk_file *, uint64_t size, const uint8_t **out);
+    void (*unmap)(struct disk *, const uint8_t *bytes, uint64_t size);
 };
 
 /* The first member of every implementation's own struct. */

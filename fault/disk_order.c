@@ -702,6 +702,19 @@ static int order_allocate(struct disk_file *file, uint64_t size, enum site site)
     return result;
 }
 
+static int order_map(struct disk_file *file, uint64_t size, const uint8_t **out)
+{
+    struct disk_file *inner = inner_file(file);
+    if (!inner->disk->ops->map) return -EOPNOTSUPP;
+    return inner->disk->ops->map(inner, size, out);
+}
+
+static void order_unmap(struct disk *disk, const uint8_t *bytes, uint64_t size)
+{
+    struct disk *inner = order_of(disk)->inner;
+    inner->ops->unmap(inner, bytes, size);
+}
+
 static void order_sync_failed(struct disk_dir *dir, struct disk_file *file,
                               enum site site)
 {
@@ -738,6 +751,8 @@ static const struct disk_ops order_ops = {
     .truncate = order_truncate,
     .allocate = order_allocate,
     .sync_failed = order_sync_failed,
+    .map = order_map,
+    .unmap = order_unmap,
 };
 
 const char *order_rule_text(enum order_rule rule)

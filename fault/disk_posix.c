@@ -2,8 +2,9 @@
  * descriptor. This file and net_posix.c are where the program meets the kernel: keep
  * cleverness out of it.
  *
- * Why no O_DIRECT, O_DSYNC, mmap or io_uring: each has rules of its own for what is
- * durable when, and the simulated disk would have to be as cruel as all of them.
+ * Why no O_DIRECT, O_DSYNC, mapped writes or io_uring: each has rules of its own for what
+ * is durable when, and the simulated disk would have to be as cruel as all of them. What is
+ * mapped here is read only.
  *
  * close() is not checked: on Linux the descriptor is gone whatever it answers, and an
  * error there says nothing that a sync before it would not have said. */
@@ -16,6 +17,7 @@
 #include <stdio.h> /* renameat */
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -275,6 +277,25 @@ static int posix_size(struct disk_file *file, uint64_t *out)
     return 0;
 }
 
+/* The pages are touched here and there: reading what lies around them would only push
+ * others out. */
+static int posix_map(struct disk_file *file, uint64_t size, const uint8_t **out)
+{
+    if (size > SIZE_MAX) return -EFBIG;
+    void *bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, file_fd(file), 0);
+    if (bytes == MAP_FAILED) return -errno;
+    madvise(bytes, (size_t)size, MADV_RANDOM);
+    count_handles(posix(file->disk), 1);
+    *out = bytes;
+    return 0;
+}
+
+static void posix_unmap(struct disk *disk, const uint8_t *bytes, uint64_t size)
+{
+    munmap((void *)(uintptr_t)bytes, (size_t)size);
+    count_handles(posix(disk), -1);
+}
+
 static int posix_truncate(struct disk_file *file, uint64_t size, enum site site)
 {
     (void)site;
@@ -310,6 +331,8 @@ static const struct disk_ops posix_ops = {
     .size = posix_size,
     .truncate = posix_truncate,
     .allocate = posix_allocate,
+    .map = posix_map,
+    .unmap = posix_unmap,
 };
 
 int disk_posix_new(struct mem *mem, const char *root_path, struct disk **out)

@@ -325,6 +325,19 @@ static int trace_allocate(struct disk_file *file, uint64_t size, enum site site)
     return call_end(t, i, t->inner->ops->allocate(inner_file(file), size, site));
 }
 
+static int trace_map(struct disk_file *file, uint64_t size, const uint8_t **out)
+{
+    struct disk_file *inner = inner_file(file);
+    if (!inner->disk->ops->map) return -EOPNOTSUPP;
+    return inner->disk->ops->map(inner, size, out);
+}
+
+static void trace_unmap(struct disk *disk, const uint8_t *bytes, uint64_t size)
+{
+    struct disk *inner = trace_of(disk)->inner;
+    inner->ops->unmap(inner, bytes, size);
+}
+
 /* A fault point above answered for this sync. What error it gave is not known here. */
 static void trace_sync_failed(struct disk_dir *dir, struct disk_file *file,
                               enum site site)
@@ -359,6 +372,8 @@ static const struct disk_ops trace_ops = {
     .truncate = trace_truncate,
     .allocate = trace_allocate,
     .sync_failed = trace_sync_failed,
+    .map = trace_map,
+    .unmap = trace_unmap,
 };
 
 /* ---- the trace itself ---- */

@@ -193,6 +193,7 @@ enum net_call { NET_ACCEPT, NET_LISTEN, NET_POLL, NET_RECV, NET_SEND };
     X("fs/other/write/enospc", KIND_OTHER, CALL_WRITE, FAULT_ERROR, ENOSPC)              \
     X("fs/other/write/part", KIND_OTHER, CALL_WRITE, FAULT_PART, EIO)                    \
     X("fs/other/write/short", KIND_OTHER, CALL_WRITE, FAULT_SHORT, 0)                    \
+    X("fs/sst/map/enomem", KIND_SST, CALL_MAP, FAULT_ERROR, ENOMEM)                      \
     X("fs/sst/open/after", KIND_SST, CALL_OPEN, FAULT_AFTER, EIO)                        \
     X("fs/sst/open/edquot", KIND_SST, CALL_OPEN, FAULT_ERROR, EDQUOT)                    \
     X("fs/sst/open/eintr", KIND_SST, CALL_OPEN, FAULT_ERROR, EINTR)                      \

@@ -332,6 +332,20 @@ int disk_size(struct disk_file *file, uint64_t *out)
     return file->disk->ops->size(file, out);
 }
 
+int disk_map(struct disk_file *file, uint64_t size, const uint8_t **out)
+{
+    assert(size > 0);
+    struct fault f = fault_at_kind(CALL_MAP, file->kind);
+    if (fault_answers(f)) return -f.error;
+    if (!file->disk->ops->map) return -EOPNOTSUPP;
+    return file->disk->ops->map(file, size, out);
+}
+
+void disk_unmap(struct disk *disk, const uint8_t *bytes, uint64_t size)
+{
+    disk->ops->unmap(disk, bytes, size);
+}
+
 int disk_truncate(struct disk_file *file, uint64_t size, enum site site)
 {
     assert(site_call(site) == CALL_TRUNCATE);

@@ -35,7 +35,8 @@
     X(CALL_RMDIR, "rmdir")                                                               \
     X(CALL_LIST, "list")                                                                 \
     X(CALL_LOCK, "lock")                                                                 \
-    X(CALL_SIZE, "size")
+    X(CALL_SIZE, "size")                                                                 \
+    X(CALL_MAP, "map")
 
 /* Sites: identifier, name, kind, call. Sorted by name.
  * Reads, sizes and lists change nothing and carry the kind of their file only. */

@@ -29,7 +29,7 @@ PROGRAM='stdout|stderr|f?printf|__v?f?printf_chk|vf?printf|puts|fputs|putchar|fp
 
 # The gates: object, and what it is a gate to. (The simulated disk says why it aborts.)
 GATES='
-disk_posix  open|openat|close|pread|pwrite|fsync|fdatasync|fstat|ftruncate|posix_fallocate|renameat|linkat|unlinkat|mkdirat|flock|getdents64
+disk_posix  open|openat|close|pread|pwrite|fsync|fdatasync|fstat|ftruncate|mmap|munmap|madvise|posix_fallocate|renameat|linkat|unlinkat|mkdirat|flock|getdents64
 net_posix   socket|bind|listen|accept4|getsockname|setsockopt|recv|send|close|poll|inet_pton|inet_ntop|htons|ntohs
 clock       clock_gettime
 rng         arc4random(_buf)?

@@ -298,6 +298,26 @@ static void unlink_removes_a_name_and_leaves_open_files(void)
     close_root(&x);
 }
 
+static void mapped_bytes_are_the_files_and_outlive_handle_and_name(void)
+{
+    struct fixture x;
+    open_root(&x);
+    struct disk_file *f = must_open(x.root, "a", DISK_READ | DISK_WRITE | DISK_CREATE);
+    static char text[10000];
+    memset(text, 'm', sizeof text - 1);
+    memcpy(text + 5000, "middle", 6);
+    put(f, 0, text);
+    disk_close(f);
+    f = must_open(x.root, "a", DISK_READ);
+    const uint8_t *bytes = NULL;
+    REQUIRE_INT(disk_map(f, sizeof text - 1, &bytes), 0);
+    disk_close(f);
+    CHECK_INT(disk_unlink(x.root, "a", SITE_OTHER_UNLINK), 0);
+    CHECK(memcmp(bytes, text, sizeof text - 1) == 0);
+    disk_unmap(x.disk, bytes, sizeof text - 1);
+    close_root(&x); /* which counts handles */
+}
+
 static void directories_are_made_opened_and_removed(void)
 {
     struct fixture x;
@@ -441,6 +461,7 @@ CU_TestInfo fault_disk_posix_tests[] = {
     ROW(a_callback_can_stop_the_listing),
     ROW(rename_replaces_and_link_does_not),
     ROW(unlink_removes_a_name_and_leaves_open_files),
+    ROW(mapped_bytes_are_the_files_and_outlive_handle_and_name),
     ROW(directories_are_made_opened_and_removed),
     ROW(a_name_is_one_component),
     ROW(a_second_lock_is_refused_until_the_first_is_closed),

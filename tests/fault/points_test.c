@@ -95,7 +95,8 @@ static void every_point_of_a_changing_call_has_a_site(void)
     for (int i = 0; i < ROWS; i++) {
         unsigned call = rows[i].call;
         if (rows[i].place >= KIND_COUNT || call == CALL_READ || call == CALL_SIZE ||
-            call == CALL_LIST || (rows[i].place == KIND_DIR && call == CALL_OPEN))
+            call == CALL_LIST || call == CALL_MAP ||
+            (rows[i].place == KIND_DIR && call == CALL_OPEN))
             continue;
         bool found = false;
         for (enum site s = 0; s < SITE_COUNT; s++)

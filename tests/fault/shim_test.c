@@ -489,6 +489,20 @@ static void reads_sizes_and_lists_fail_by_the_kind_of_their_file(void)
     plan_disarm_all();
 }
 
+static void a_map_that_is_refused_reaches_no_disk(void)
+{
+    struct puppet p;
+    struct plan plan;
+    const uint8_t *bytes = NULL;
+    init(&p);
+    p.file.kind = KIND_SST;
+    arm(&plan, "fs/sst/map/enomem");
+    CHECK_INT(disk_map(&p.file, 8, &bytes), -ENOMEM);
+    plan_disarm_all();
+    CHECK_INT(disk_map(&p.file, 8, &bytes), -EOPNOTSUPP); /* the puppet cannot */
+    CHECK(bytes == NULL);
+}
+
 #endif
 
 #define ROW(name)                                                                        \
@@ -519,6 +533,7 @@ CU_TestInfo fault_shim_tests[] = {
     ROW(a_partial_allocate_reserves_half_and_answers_an_error),
     ROW(an_open_that_fails_afterwards_leaves_no_handle),
     ROW(reads_sizes_and_lists_fail_by_the_kind_of_their_file),
+    ROW(a_map_that_is_refused_reaches_no_disk),
 #endif
     CU_TEST_INFO_NULL,
 };
