@@ -20,6 +20,17 @@
  *
  * LevelDB searches by decoding a whole key at each step; its blocks are twelve bytes a
  * restart smaller.
+ *
+ * An entry does not know the one before it. Going back decodes the stretch in front of it
+ * once, without keys, and then takes its entries from the last to the first. The key of
+ * one is put together from the stretch: its own rest, then what the entries before it
+ * have in front of that, back to the whole key.
+ *
+ *     user:11   shares 0, rest "user:11"
+ *     user:15   shares 6, rest "5"
+ *     user:17   shares 6, rest "7":  "7" of its own, nothing of user:15, "user:1" of user:11
+ *
+ * (LevelDB decodes the stretch anew for every step back.)
  */
 #include "engine/block.h"
 
@@ -236,9 +247,10 @@ static inline const uint8_t *head_end(const struct head *h)
     return h->key + h->rest + TAG_BYTES + h->value;
 }
 
-static inline void set_entry(const struct block *b, const struct head *h,
+static inline void set_entry(const struct block *b, const struct head *h, uint32_t at,
                              struct block_entry *e)
 {
+    e->at = at;
     e->shared = h->shared;
     e->rest = slice_of(h->key, h->rest);
     e->tag = fixed64_get(h->key + h->rest);
@@ -251,7 +263,7 @@ static inline bool entry_at(const struct block *b, uint32_t offset, struct block
 {
     struct head h;
     if (!take_head(b->bytes + offset, b->bytes + b->end, &h)) return false;
-    set_entry(b, &h, e);
+    set_entry(b, &h, offset, e);
     return true;
 }
 
@@ -368,7 +380,7 @@ static enum err walk(const struct block *b, uint32_t offset, uint32_t limit, sli
                 continue;
             }
         }
-        set_entry(b, &h, out);
+        set_entry(b, &h, (uint32_t)(p - b->bytes), out);
         return ERR_OK;
     }
     return ERR_NOT_FOUND;
@@ -400,6 +412,7 @@ void block_iter_init(struct block_iter *it, struct mem *mem)
 void block_iter_deinit(struct block_iter *it)
 {
     mem_free(it->mem, it->buffer);
+    mem_free(it->mem, it->steps);
     block_iter_init(it, it->mem);
 }
 
@@ -431,6 +444,19 @@ static bool grow_key(struct block_iter *it, slice key, size_t kept, size_t neede
     return true;
 }
 
+/* REQUIRES: its key is in the buffer. */
+static inline void set_current(struct block_iter *it, const struct block_entry *e,
+                               size_t key_size)
+{
+    it->key = slice_of(it->buffer, key_size);
+    it->tag = e->tag;
+    it->value = e->value;
+    it->at = e->at;
+    it->next = e->next;
+    it->valid = true;
+    it->err = ERR_OK;
+}
+
 /* Makes `e` the current entry; its shared bytes are the first ones of `key`. */
 static inline void show(struct block_iter *it, const struct block_entry *e, slice key)
 {
@@ -447,12 +473,8 @@ static inline void show(struct block_iter *it, const struct block_entry *e, slic
         memcpy(it->buffer + e->shared, e->rest.data, COPY_BYTES);
     else
         memcpy(it->buffer + e->shared, e->rest.data, e->rest.size);
-    it->key = slice_of(it->buffer, size);
-    it->tag = e->tag;
-    it->value = e->value;
-    it->next = e->next;
-    it->valid = true;
-    it->err = ERR_OK;
+    it->step_count = 0;
+    set_current(it, e, size);
 }
 
 void block_iter_first(struct block_iter *it)
@@ -484,6 +506,109 @@ void block_iter_next(struct block_iter *it)
         stop(it, ERR_CORRUPT);
     else
         show(it, &e, it->key);
+}
+
+/* ---- going back ---- */
+
+/* The offset of the last whole key in front of `offset`. REQUIRES: offset > 0. */
+static uint32_t restart_before(const struct block *b, uint32_t offset)
+{
+    uint32_t low = 0, high = b->restarts; /* offset_at(low) < offset; block_open saw it */
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (offset_at(b, middle) < offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    return offset_at(b, low);
+}
+
+static struct block_entry *next_step(struct block_iter *it)
+{
+    if (it->step_count == it->step_capacity) {
+        size_t grown = it->step_capacity ? it->step_capacity * 2 : 16;
+        struct block_entry *steps = mem_resize(it->mem, it->steps, grown * sizeof *steps);
+        if (!steps) return NULL;
+        it->steps = steps;
+        it->step_capacity = grown;
+    }
+    return &it->steps[it->step_count++];
+}
+
+/* Decodes the entries from the last whole key in front of `offset` up to there. */
+static enum err load_steps(struct block_iter *it, uint32_t offset)
+{
+    const struct block *b = &it->block;
+    size_t key_size = 0;
+    it->step_count = 0;
+    for (uint32_t at = restart_before(b, offset); at != offset;) {
+        struct block_entry *e = next_step(it);
+        if (!e) return ERR_NOMEM;
+        if (at > offset || !entry_at(b, at, e) || e->shared > key_size)
+            return ERR_CORRUPT;
+        key_size = e->shared + e->rest.size;
+        at = e->next;
+    }
+    return ERR_OK;
+}
+
+/* Makes the last of the steps the current entry: see the top for its key. */
+static void show_step(struct block_iter *it)
+{
+    const struct block_entry *e = &it->steps[it->step_count - 1];
+    size_t size = e->shared + e->rest.size, missing = size;
+    if (size + COPY_BYTES > it->capacity &&
+        !grow_key(it, slice_of(NULL, 0), 0, size + COPY_BYTES)) {
+        stop(it, ERR_NOMEM);
+        return;
+    }
+    for (const struct block_entry *from = e; missing > 0; from--) {
+        if (from->shared >= missing) continue;
+        memcpy(it->buffer + from->shared, from->rest.data, missing - from->shared);
+        missing = from->shared;
+    }
+    set_current(it, e, size);
+}
+
+/* Makes the entry in front of `offset` the current one. */
+static void step_before(struct block_iter *it, uint32_t offset)
+{
+    enum err e = offset > 0 ? load_steps(it, offset) : ERR_OK;
+    if (e || offset == 0)
+        stop(it, e);
+    else
+        show_step(it);
+}
+
+void block_iter_last(struct block_iter *it)
+{
+    step_before(it, it->block.end);
+}
+
+void block_iter_seek_back(struct block_iter *it, slice key, uint64_t tag)
+{
+    struct block_entry e;
+    enum err found = block_seek(&it->block, key, tag, &e);
+    if (found == ERR_NOT_FOUND)
+        block_iter_last(it);
+    else if (found)
+        stop(it, found);
+    else if (e.tag == tag && block_entry_is(&e, key))
+        show(it, &e, key);
+    else
+        step_before(it, e.at);
+}
+
+void block_iter_prev(struct block_iter *it)
+{
+    assert(it->valid);
+    if (it->step_count > 1) {
+        it->step_count--;
+        show_step(it);
+    } else {
+        step_before(it, it->at);
+    }
 }
 
 /* ---- checking ---- */

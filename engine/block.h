@@ -65,7 +65,7 @@ struct block_entry {
     slice rest;    /* the bytes that follow them */
     uint64_t tag;
     slice value;
-    uint32_t next; /* offset of the entry behind it */
+    uint32_t at, next; /* offsets of the entry and of the one behind it */
 };
 
 /* ERR_CORRUPT when the bytes cannot be a block. */
@@ -97,9 +97,12 @@ struct block_iter {
     slice key;
     uint64_t tag;
     slice value;
-    uint32_t next;   /* offset of the entry behind the current one */
-    uint8_t *buffer; /* holds the key */
+    uint32_t at, next; /* offsets of the current entry and of the one behind it */
+    uint8_t *buffer;   /* holds the key */
     size_t capacity;
+    /* Going back: the entries from one whole key on, decoded in one go. */
+    struct block_entry *steps;
+    size_t step_count, step_capacity; /* the current one is steps[step_count - 1] */
 };
 
 void block_iter_init(struct block_iter *it, struct mem *mem);
@@ -107,9 +110,13 @@ void block_iter_deinit(struct block_iter *it);
 /* Moves to another block; not valid until the next call. */
 enum err block_iter_open(struct block_iter *it, slice contents);
 void block_iter_first(struct block_iter *it);
-/* The key may be the iterator's own. */
+void block_iter_last(struct block_iter *it);
+/* To the first entry >= (key, tag). The key may be the iterator's own. */
 void block_iter_seek(struct block_iter *it, slice key, uint64_t tag);
+/* To the last entry <= (key, tag). */
+void block_iter_seek_back(struct block_iter *it, slice key, uint64_t tag);
 void block_iter_next(struct block_iter *it); /* REQUIRES: valid */
+void block_iter_prev(struct block_iter *it); /* REQUIRES: valid */
 
 /* Verifies what searching takes for granted: order, shared lengths, both arrays. */
 enum err block_check(struct mem *mem, slice contents, unsigned *entries);

@@ -9,8 +9,9 @@
  * Threads: one at a time.
  * Tests:   tests/engine/merge_test.c, and the suites of the implementations
  *
- * The current entry lies in the struct, so that a merge compares without calls. Backward
- * steps get their two rows here when the store learns to scan both ways.
+ * The current entry lies in the struct, so that a merge compares without calls. Direction
+ * may change at every step. A move that finds nothing leaves the iterator invalid; from
+ * there only first, last and the two seeks lead back.
  */
 #ifndef ENGINE_ITER_H
 #define ENGINE_ITER_H
@@ -21,8 +22,11 @@
 struct iter;
 struct iter_ops {
     void (*first)(struct iter *);
-    void (*seek)(struct iter *, slice key, uint64_t tag); /* first entry >= (key, tag) */
-    void (*next)(struct iter *);                          /* REQUIRES: valid */
+    void (*last)(struct iter *);
+    void (*seek)(struct iter *, slice key, uint64_t tag);      /* first >= (key, tag) */
+    void (*seek_back)(struct iter *, slice key, uint64_t tag); /* last <= (key, tag) */
+    void (*next)(struct iter *);                               /* REQUIRES: valid */
+    void (*prev)(struct iter *);                               /* REQUIRES: valid */
     void (*free)(struct iter *);
 };
 struct iter {
@@ -38,13 +42,25 @@ static inline void iter_first(struct iter *it)
 {
     it->ops->first(it);
 }
+static inline void iter_last(struct iter *it)
+{
+    it->ops->last(it);
+}
 static inline void iter_seek(struct iter *it, slice key, uint64_t tag)
 {
     it->ops->seek(it, key, tag);
 }
+static inline void iter_seek_back(struct iter *it, slice key, uint64_t tag)
+{
+    it->ops->seek_back(it, key, tag);
+}
 static inline void iter_next(struct iter *it)
 {
     it->ops->next(it);
+}
+static inline void iter_prev(struct iter *it)
+{
+    it->ops->prev(it);
 }
 static inline void iter_free(struct iter *it)
 {

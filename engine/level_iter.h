@@ -10,8 +10,8 @@
 #include "engine/iter.h"
 #include "engine/version.h"
 
-/* Opens one table's iterator at a time, when it comes to it. use_cache and `why` as for
- * sst_iter. NULL without memory. The array is not copied. */
+/* Reads one table at a time, when it comes to it, all with the same buffers. use_cache and
+ * `why` as for sst_iter. NULL without memory. The array is not copied. */
 struct iter *level_iter_new(struct mem *mem, struct table *const *tables, size_t count,
                             bool use_cache, struct err_detail *why);
 

@@ -306,6 +306,50 @@ static void memtable_iter_next(struct iter *iter)
     show(it, it->node, it->version->older);
 }
 
+/* The oldest version whose tag is not below `tag`. */
+static const struct version_node *version_from(const struct skiplist_node *node,
+                                               uint64_t tag)
+{
+    const struct version_node *found = NULL;
+    for (const struct version_node *v = newest_of(node); v && v->tag >= tag; v = v->older)
+        found = v;
+    return found;
+}
+
+/* Shows `version` of `node`, or where that is NULL the last version in front of it; node
+ * NULL stands for the end. */
+static void show_back(struct memtable_iter *it, const struct skiplist_node *node,
+                      const struct version_node *version)
+{
+    while (!version) {
+        node = node ? skiplist_seek_before(it->list, skiplist_key(node), UINT64_MAX)
+                    : skiplist_last(it->list);
+        if (!node) break;
+        version = version_from(node, 0);
+    }
+    show(it, node, version);
+}
+
+static void memtable_iter_last(struct iter *iter)
+{
+    show_back((struct memtable_iter *)iter, NULL, NULL);
+}
+
+static void memtable_iter_seek_back(struct iter *iter, slice key, uint64_t tag)
+{
+    struct memtable_iter *it = (struct memtable_iter *)iter;
+    const struct skiplist_node *node = skiplist_seek(it->list, key, UINT64_MAX);
+    bool same = node && slice_equal(skiplist_key(node), key);
+    show_back(it, node, same ? version_from(node, tag) : NULL);
+}
+
+static void memtable_iter_prev(struct iter *iter)
+{
+    struct memtable_iter *it = (struct memtable_iter *)iter;
+    assert(iter->valid);
+    show_back(it, it->node, version_from(it->node, iter->tag + 1));
+}
+
 static void memtable_iter_free(struct iter *iter)
 {
     struct memtable_iter *it = (struct memtable_iter *)iter;
@@ -314,8 +358,10 @@ static void memtable_iter_free(struct iter *iter)
 
 struct iter *memtable_iter(struct memtable *m, struct mem *mem)
 {
-    static const struct iter_ops ops = {memtable_iter_first, memtable_iter_seek,
-                                        memtable_iter_next, memtable_iter_free};
+    static const struct iter_ops ops = {memtable_iter_first, memtable_iter_last,
+                                        memtable_iter_seek,  memtable_iter_seek_back,
+                                        memtable_iter_next,  memtable_iter_prev,
+                                        memtable_iter_free};
     if (link_all(m)) return NULL;
     struct memtable_iter *it = mem_alloc(mem, sizeof *it);
     if (!it) return NULL;

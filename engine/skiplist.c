@@ -138,6 +138,42 @@ struct skiplist_node *skiplist_seek(const struct skiplist *list, slice key, uint
     return find(list, &t);
 }
 
+/* The last node before the target, or of all when that is NULL. */
+static struct skiplist_node *find_before(const struct skiplist *list,
+                                         const struct target *t)
+{
+    struct skiplist_node *const *links = list->head;
+    struct skiplist_node *at = NULL, *bound = NULL;
+    for (unsigned level = list->height; level-- > 0;) {
+        struct skiplist_node *next = links[level];
+        while (next != bound && (!t || node_before(next, t))) {
+            at = next;
+            links = next->next;
+            next = links[level];
+        }
+        bound = next;
+    }
+    return at;
+}
+
+struct skiplist_node *skiplist_seek_before(const struct skiplist *list, slice key,
+                                           uint64_t tag)
+{
+    const struct skiplist_node *first = list->head[0];
+    if (!first) return NULL;
+    size_t n = key.size < list->common ? key.size : list->common;
+    int c = n ? memcmp(key.data, skiplist_key(first).data, n) : 0;
+    if (c > 0) return skiplist_last(list);
+    if (c < 0 || key.size < list->common) return NULL;
+    const struct target t = target_of(list, key, tag);
+    return find_before(list, &t);
+}
+
+struct skiplist_node *skiplist_last(const struct skiplist *list)
+{
+    return find_before(list, NULL);
+}
+
 /* ---- changing ---- */
 
 /* The link that leads from `node` (NULL: the head) along a lane. */

@@ -55,6 +55,10 @@ struct skiplist_node *skiplist_insert(struct skiplist *list, slice key, uint64_t
 bool skiplist_remove(struct skiplist *list, slice key, uint64_t tag);
 /* First node >= (key, tag), or NULL. */
 struct skiplist_node *skiplist_seek(const struct skiplist *list, slice key, uint64_t tag);
+/* Last node < (key, tag), or NULL. As dear as a seek: nodes are linked one way only. */
+struct skiplist_node *skiplist_seek_before(const struct skiplist *list, slice key,
+                                           uint64_t tag);
+struct skiplist_node *skiplist_last(const struct skiplist *list);
 
 static inline slice skiplist_key(const struct skiplist_node *node)
 {

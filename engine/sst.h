@@ -97,6 +97,9 @@ bool sst_may_contain(const struct sst *sst, slice key);
  * is filled when the iterator fails and must outlive it. */
 struct iter *sst_iter(struct sst *sst, struct mem *mem, bool use_cache,
                       struct err_detail *why);
+/* Moves the iterator to another table and keeps its buffers; not valid until the next
+ * move. One that was made with sst NULL is for this. */
+void sst_iter_use(struct iter *iter, struct sst *sst);
 /* Reads everything: every block's checksum, the order, counts and bounds against meta. */
 enum err sst_check(struct sst *sst, const struct sst_meta *meta, struct err_detail *why);
 /* Bytes of memory held: index, filter. */

@@ -467,8 +467,9 @@ struct sst_iter {
     struct sst *sst;
     struct err_detail *why;
     bool use_cache;
-    unsigned run; /* blocks entered by `next` since the last seek */
-    uint32_t at;  /* number of the current block */
+    unsigned run;  /* blocks entered by steps one way since the last seek */
+    bool backward; /* that way */
+    uint32_t at;   /* number of the current block */
     struct block_iter block;
     struct sst_pin pin; /* holds the current block, or */
     uint8_t *buffer;    /* it lies in bytes that were read ahead */
@@ -482,14 +483,16 @@ static void iter_fail(struct sst_iter *it, enum err e)
     it->iter.err = e;
 }
 
-/* Fills the buffer from `offset` on: the block and, in a longer run, what follows it. */
+/* Fills the buffer with the block and, in a longer run, what comes next on its way. */
 static enum err fill(struct sst_iter *it, const struct sst_handle *h)
 {
     const struct sst *sst = it->sst;
     size_t n = stored_bytes(h), ahead = (size_t)READ_AHEAD_BYTES;
+    uint64_t from = h->offset, end = from + n;
+    uint64_t room = it->backward ? end : sst->tail_offset - from;
     if (it->run < READ_AHEAD_AFTER || ahead < n) ahead = n;
-    if (ahead > sst->tail_offset - h->offset)
-        ahead = (size_t)(sst->tail_offset - h->offset);
+    if (ahead > room) ahead = (size_t)room;
+    if (it->backward) from = end - ahead;
     it->filled = 0;
     if (ahead > it->capacity) {
         uint8_t *buffer = mem_alloc(it->mem, ahead);
@@ -500,9 +503,9 @@ static enum err fill(struct sst_iter *it, const struct sst_handle *h)
         it->buffer = buffer;
         it->capacity = ahead;
     }
-    enum err e = read_bytes(sst, h->offset, it->buffer, ahead, it->why);
+    enum err e = read_bytes(sst, from, it->buffer, ahead, it->why);
     if (e) return e;
-    it->buffer_offset = h->offset;
+    it->buffer_offset = from;
     it->filled = ahead;
     return ERR_OK;
 }
@@ -515,7 +518,7 @@ static enum err buffer_block(struct sst_iter *it, const struct sst_handle *h,
     if (h->offset < it->buffer_offset || from + stored_bytes(h) > it->filled) {
         enum err e = fill(it, h);
         if (e) return e;
-        from = 0;
+        from = h->offset - it->buffer_offset;
     }
     enum err e = verify_block(it->sst, h, it->buffer + from, it->why);
     if (e) return e;
@@ -530,7 +533,7 @@ static enum err enter_block(struct sst_iter *it, uint32_t i)
     slice contents;
     sst_pin_release(it->sst, &it->pin);
     it->at = i;
-    enum err e = it->use_cache && it->run < READ_AHEAD_AFTER
+    enum err e = it->use_cache && it->sst->cache && it->run < READ_AHEAD_AFTER
                      ? pin_block(it->sst, &h, &it->pin, &contents, it->why)
                      : buffer_block(it, &h, &contents);
     if (e) return e;
@@ -547,23 +550,33 @@ static inline void copy_entry(struct sst_iter *it)
     it->iter.value = it->block.value;
 }
 
+/* Says why the block's iterator is not valid when that is an error. */
+static enum err block_error(const struct sst_iter *it)
+{
+    enum err e = it->block.err;
+    if (!e) return ERR_OK;
+    return say_block(it->sst, it->why, e, 0, handle_at(it->sst, it->at).offset,
+                     e == ERR_NOMEM ? "no memory for its key" : "malformed");
+}
+
+/* Counts the blocks that are entered one after the other the same way. */
+static void count_run(struct sst_iter *it, bool backward)
+{
+    it->run = it->backward == backward ? it->run + 1 : 1;
+    it->backward = backward;
+}
+
 /* Shows the block's current entry; past its end, the first one of the blocks behind it. */
 static void settle(struct sst_iter *it)
 {
     while (!it->block.valid) {
-        uint64_t offset = handle_at(it->sst, it->at).offset;
-        if (it->block.err) {
-            iter_fail(it, say_block(it->sst, it->why, it->block.err, 0, offset,
-                                    it->block.err == ERR_NOMEM ? "no memory for its key"
-                                                               : "malformed"));
+        enum err e = block_error(it);
+        if (e || it->at + 1 == it->sst->index.restarts) {
+            iter_fail(it, e);
             return;
         }
-        if (it->at + 1 == it->sst->index.restarts) {
-            iter_fail(it, ERR_OK);
-            return;
-        }
-        it->run++;
-        enum err e = enter_block(it, it->at + 1);
+        count_run(it, false);
+        e = enter_block(it, it->at + 1);
         if (e) {
             iter_fail(it, e);
             return;
@@ -573,12 +586,38 @@ static void settle(struct sst_iter *it)
     copy_entry(it);
 }
 
+/* The same the other way. */
+static void settle_back(struct sst_iter *it)
+{
+    while (!it->block.valid) {
+        enum err e = block_error(it);
+        if (e || it->at == 0) {
+            iter_fail(it, e);
+            return;
+        }
+        count_run(it, true);
+        e = enter_block(it, it->at - 1);
+        if (e) {
+            iter_fail(it, e);
+            return;
+        }
+        block_iter_last(&it->block);
+    }
+    copy_entry(it);
+}
+
+/* Begins anew in the i-th block; false when it cannot be read. */
+static bool jump(struct sst_iter *it, uint32_t i)
+{
+    it->run = 0;
+    iter_fail(it, enter_block(it, i));
+    return it->iter.err == ERR_OK;
+}
+
 static void sst_iter_first(struct iter *iter)
 {
     struct sst_iter *it = (struct sst_iter *)iter;
-    it->run = 0;
-    iter_fail(it, enter_block(it, 0));
-    if (iter->err) return;
+    if (!jump(it, 0)) return;
     block_iter_first(&it->block);
     settle(it);
 }
@@ -587,13 +626,39 @@ static void sst_iter_seek(struct iter *iter, slice key, uint64_t tag)
 {
     struct sst_iter *it = (struct sst_iter *)iter;
     uint32_t i = 0;
-    it->run = 0;
     iter_fail(it, find_block(it->sst, key, tag, &i, it->why));
-    if (iter->err || i == it->sst->index.restarts) return;
-    iter_fail(it, enter_block(it, i));
-    if (iter->err) return;
+    if (iter->err || i == it->sst->index.restarts || !jump(it, i)) return;
     block_iter_seek(&it->block, key, tag);
     settle(it);
+}
+
+static void sst_iter_last(struct iter *iter)
+{
+    struct sst_iter *it = (struct sst_iter *)iter;
+    if (!jump(it, it->sst->index.restarts - 1)) return;
+    block_iter_last(&it->block);
+    settle_back(it);
+}
+
+static void sst_iter_seek_back(struct iter *iter, slice key, uint64_t tag)
+{
+    struct sst_iter *it = (struct sst_iter *)iter;
+    uint32_t i = 0, last = it->sst->index.restarts - 1;
+    iter_fail(it, find_block(it->sst, key, tag, &i, it->why));
+    if (iter->err || !jump(it, i <= last ? i : last)) return;
+    block_iter_seek_back(&it->block, key, tag);
+    settle_back(it);
+}
+
+static void sst_iter_prev(struct iter *iter)
+{
+    struct sst_iter *it = (struct sst_iter *)iter;
+    assert(iter->valid);
+    block_iter_prev(&it->block);
+    if (it->block.valid)
+        copy_entry(it);
+    else
+        settle_back(it);
 }
 
 static void sst_iter_next(struct iter *iter)
@@ -610,7 +675,7 @@ static void sst_iter_next(struct iter *iter)
 static void sst_iter_free(struct iter *iter)
 {
     struct sst_iter *it = (struct sst_iter *)iter;
-    sst_pin_release(it->sst, &it->pin);
+    if (it->sst) sst_pin_release(it->sst, &it->pin);
     block_iter_deinit(&it->block);
     mem_free(it->mem, it->buffer);
     mem_free(it->mem, it);
@@ -619,7 +684,8 @@ static void sst_iter_free(struct iter *iter)
 struct iter *sst_iter(struct sst *sst, struct mem *mem, bool use_cache,
                       struct err_detail *why)
 {
-    static const struct iter_ops ops = {sst_iter_first, sst_iter_seek, sst_iter_next,
+    static const struct iter_ops ops = {sst_iter_first,     sst_iter_last, sst_iter_seek,
+                                        sst_iter_seek_back, sst_iter_next, sst_iter_prev,
                                         sst_iter_free};
     struct sst_iter *it = mem_alloc(mem, sizeof *it);
     if (!it) return NULL;
@@ -627,9 +693,18 @@ struct iter *sst_iter(struct sst *sst, struct mem *mem, bool use_cache,
                             .mem = mem,
                             .sst = sst,
                             .why = why,
-                            .use_cache = use_cache && sst->cache};
+                            .use_cache = use_cache};
     block_iter_init(&it->block, mem);
     return &it->iter;
+}
+
+void sst_iter_use(struct iter *iter, struct sst *sst)
+{
+    struct sst_iter *it = (struct sst_iter *)iter;
+    if (it->sst) sst_pin_release(it->sst, &it->pin);
+    it->sst = sst;
+    it->filled = 0; /* the buffer holds bytes of another file */
+    iter_fail(it, ERR_OK);
 }
 
 /* ---- checking ---- */

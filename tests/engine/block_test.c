@@ -174,6 +174,104 @@ static void long_common_prefixes_and_ties_are_resolved(void)
     end();
 }
 
+/* The iterator stands on entries[i], or nowhere when i is no index of one. */
+static bool stands_on(const struct block_iter *it, size_t i)
+{
+    if (it->err != ERR_OK) return false;
+    if (i >= entries.count) return !it->valid;
+    return it->valid && slice_equal(it->key, entries.at[i].key) &&
+           it->tag == entries.at[i].tag && slice_equal(it->value, entries.at[i].value);
+}
+
+/* Goes here and there; each time the iterator stands where the array says. */
+static bool wander(struct block_iter *it, struct rng *r, int moves)
+{
+    size_t i = entries.count; /* nowhere */
+    for (int n = 0; n < moves; n++) {
+        size_t to = (size_t)rng_below(r, entries.count);
+        const struct entry *target = &entries.at[to];
+        unsigned move = (unsigned)rng_below(r, 12);
+        if (i >= entries.count && move >= 5) move %= 5;
+        switch (move) {
+        case 0: block_iter_first(it), i = 0; break;
+        case 1: block_iter_last(it), i = entries.count - 1; break;
+        case 2: block_iter_seek(it, target->key, target->tag), i = to; break;
+        case 3: block_iter_seek_back(it, target->key, target->tag), i = to; break;
+        case 4: /* between two entries: back to the one in front, which may be none */
+            block_iter_seek_back(it, target->key, target->tag + 1);
+            i = to - 1;
+            break;
+        case 5:
+        case 6:
+        case 7: block_iter_next(it), i++; break;
+        default: block_iter_prev(it), i--; break;
+        }
+        if (!stands_on(it, i)) return false;
+    }
+    return true;
+}
+
+static void it_goes_back_and_forth_over_any_block(void)
+{
+    for (unsigned interval = 1; interval <= 17; interval++) {
+        struct rng r;
+        struct block_iter it;
+        begin(interval);
+        fill(interval, 1 + 7 * interval, 3, 11, 5);
+        slice bytes = build();
+        block_iter_init(&it, &mem.mem);
+        REQUIRE_INT(block_iter_open(&it, bytes), ERR_OK);
+        rng_init(&r, interval);
+        CHECK(wander(&it, &r, 3000));
+        block_iter_deinit(&it);
+        end();
+    }
+}
+
+static void going_back_allocates_only_until_the_buffers_have_grown(void)
+{
+    struct rng r;
+    struct block_iter it;
+    begin(16);
+    fill(9, 200, 4, 20, 5);
+    slice bytes = build();
+    block_iter_init(&it, &mem.mem);
+    REQUIRE_INT(block_iter_open(&it, bytes), ERR_OK);
+    for (block_iter_last(&it); it.valid;)
+        block_iter_prev(&it);
+    long calls = mem.calls;
+    rng_init(&r, 9);
+    CHECK(wander(&it, &r, 1000));
+    CHECK_INT(mem.calls, calls);
+    block_iter_deinit(&it);
+    end();
+}
+
+static void without_memory_a_step_back_is_an_error_and_no_end(void)
+{
+    struct block_iter it;
+    begin(4);
+    fill(3, 40, 2, 200, 5);
+    slice bytes = build();
+    for (long k = 1;; k++) {
+        size_t i = entries.count;
+        block_iter_init(&it, &mem.mem);
+        REQUIRE_INT(block_iter_open(&it, bytes), ERR_OK);
+        mem.fail_at = mem.calls + k;
+        for (block_iter_last(&it); it.valid; block_iter_prev(&it))
+            i--;
+        bool failed = mem.calls >= mem.fail_at;
+        mem.fail_at = 0;
+        CHECK_INT(it.err, failed ? ERR_NOMEM : ERR_OK);
+        CHECK((i == 0) == !failed);
+        block_iter_last(&it);
+        CHECK(stands_on(&it, entries.count - 1));
+        block_iter_deinit(&it);
+        if (!failed) break;
+    }
+    end();
+}
+
 static void one_entry_and_one_empty_key_are_a_block(void)
 {
     begin(16);
@@ -268,7 +366,12 @@ static void use(const uint8_t *bytes, size_t size)
         for (size_t i = 0; i < entries.count; i += 3) {
             block_iter_seek(&it, entries.at[i].key, entries.at[i].tag);
             if (it.valid) block_iter_next(&it);
+            block_iter_seek_back(&it, entries.at[i].key, entries.at[i].tag);
+            if (it.valid) block_iter_prev(&it);
         }
+        steps = 0;
+        for (block_iter_last(&it); it.valid && steps < 1000; block_iter_prev(&it))
+            steps++;
         block_iter_seek(&it, slice_of(NULL, 0), 0);
         for (uint32_t i = 0; i < it.block.restarts && i < 100; i++) {
             struct block_entry e;
@@ -341,6 +444,11 @@ CU_TestInfo engine_block_tests[] = {
      random_keys_are_sought_right_whatever_they_share},
     {"long_common_prefixes_and_ties_are_resolved",
      long_common_prefixes_and_ties_are_resolved},
+    {"it_goes_back_and_forth_over_any_block", it_goes_back_and_forth_over_any_block},
+    {"going_back_allocates_only_until_the_buffers_have_grown",
+     going_back_allocates_only_until_the_buffers_have_grown},
+    {"without_memory_a_step_back_is_an_error_and_no_end",
+     without_memory_a_step_back_is_an_error_and_no_end},
     {"one_entry_and_one_empty_key_are_a_block", one_entry_and_one_empty_key_are_a_block},
     {"the_bytes_are_those_of_the_format", the_bytes_are_those_of_the_format},
     {"the_size_foretold_is_never_too_small", the_size_foretold_is_never_too_small},

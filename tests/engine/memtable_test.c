@@ -156,8 +156,33 @@ static void iterating_gives_all_versions_in_order(void)
         iter_seek(it, model.at[i].key, model.at[i].tag);
         CHECK(entries_match(&model, i, it));
     }
+    CHECK(entries_wander(&model, it, &r, 5000));
     iter_free(it);
     entries_deinit(&model);
+    end();
+}
+
+/* What was undone is passed over on the way back as on the way there, also when it was
+ * the version that the iterator stands on. */
+static void a_step_back_passes_over_what_was_undone(void)
+{
+    begin();
+    put("a", 1, "1");
+    put("b", 2, "2");
+    put("c", 3, "3");
+    put("c", 4, "4");
+    struct iter *it = memtable_iter(table, &mem.mem);
+    iter_seek(it, slice_text("c"), tag_seek(4));
+    REQUIRE(it->valid && tag_seq(it->tag) == 4);
+    memtable_remove(table, slice_text("c"), tag_of(4, ENTRY_PUT));
+    memtable_remove(table, slice_text("b"), tag_of(2, ENTRY_PUT));
+    iter_prev(it);
+    REQUIRE(it->valid);
+    CHECK_SLICE(it->key, slice_text("a"));
+    iter_last(it);
+    REQUIRE(it->valid);
+    CHECK_SLICE(it->value, slice_text("3"));
+    iter_free(it);
     end();
 }
 
@@ -250,6 +275,7 @@ CU_TestInfo engine_memtable_tests[] = {
     {"empty_and_longest_keys_are_keys", empty_and_longest_keys_are_keys},
     {"a_megabyte_of_value_comes_back", a_megabyte_of_value_comes_back},
     {"iterating_gives_all_versions_in_order", iterating_gives_all_versions_in_order},
+    {"a_step_back_passes_over_what_was_undone", a_step_back_passes_over_what_was_undone},
     {"later_puts_do_not_disturb_an_iterator", later_puts_do_not_disturb_an_iterator},
     {"a_frozen_iterator_gives_all_versions_in_order",
      a_frozen_iterator_gives_all_versions_in_order},

@@ -70,6 +70,33 @@ static void seeking_stands_on_the_first_entry_not_before(void)
     end(m);
 }
 
+static void it_turns_round_anywhere(void)
+{
+    for (size_t n = 2; n <= CHILDREN_MAX; n += 3) {
+        struct rng r;
+        deal(100 + n, n, 20 * n, n % 2);
+        struct iter *m = merge_of(n, 0, 0);
+        rng_init(&r, n);
+        CHECK(entries_wander(&all, m, &r, 3000));
+        end(m);
+    }
+}
+
+static void going_back_gives_all_entries_in_reverse(void)
+{
+    deal(8, 7, 500, true);
+    struct iter *m = merge_of(7, 0, 0);
+    size_t i = all.count;
+    for (iter_last(m); m->valid; iter_prev(m)) {
+        REQUIRE(i-- > 0);
+        CHECK_SLICE(m->key, all.at[i].key);
+        CHECK(m->tag == all.at[i].tag);
+    }
+    CHECK_INT(i, 0);
+    CHECK_INT(m->err, ERR_OK);
+    end(m);
+}
+
 static void no_children_are_an_empty_merge(void)
 {
     mem_counting_init(&mem, mem_libc());
@@ -78,6 +105,10 @@ static void no_children_are_an_empty_merge(void)
     iter_first(m);
     CHECK(!m->valid);
     iter_seek(m, slice_text("a"), 1);
+    CHECK(!m->valid);
+    iter_last(m);
+    CHECK(!m->valid);
+    iter_seek_back(m, slice_text("a"), 1);
     CHECK(!m->valid);
     CHECK_INT(m->err, ERR_OK);
     end(m);
@@ -113,6 +144,26 @@ static void an_error_of_a_child_stops_the_merge(void)
     }
 }
 
+static void an_error_of_a_child_stops_the_way_back_too(void)
+{
+    for (size_t child = 0; child < 3; child++) {
+        for (size_t fail_at = 1; fail_at < 30; fail_at++) {
+            deal(2000 + fail_at, 3, 80, true);
+            struct iter *m = merge_of(3, child, fail_at);
+            bool will_fail = fail_at <= part[child].count + 1;
+            size_t i = all.count;
+            for (iter_last(m); m->valid; iter_prev(m)) {
+                REQUIRE(i-- > 0);
+                CHECK_SLICE(m->key, all.at[i].key);
+                CHECK(m->tag == all.at[i].tag);
+            }
+            CHECK_INT(m->err, will_fail ? ERR_IO : ERR_OK);
+            CHECK((i == 0) == !will_fail);
+            end(m);
+        }
+    }
+}
+
 static void a_merge_works_again_after_an_error(void)
 {
     deal(3, 3, 80, false);
@@ -142,6 +193,10 @@ CU_TestInfo engine_merge_tests[] = {
      all_entries_of_all_children_come_in_order},
     {"seeking_stands_on_the_first_entry_not_before",
      seeking_stands_on_the_first_entry_not_before},
+    {"it_turns_round_anywhere", it_turns_round_anywhere},
+    {"going_back_gives_all_entries_in_reverse", going_back_gives_all_entries_in_reverse},
+    {"an_error_of_a_child_stops_the_way_back_too",
+     an_error_of_a_child_stops_the_way_back_too},
     {"no_children_are_an_empty_merge", no_children_are_an_empty_merge},
     {"one_child_is_its_own_merge", one_child_is_its_own_merge},
     {"an_error_of_a_child_stops_the_merge", an_error_of_a_child_stops_the_merge},

@@ -55,6 +55,8 @@ static void an_empty_list_finds_nothing(void)
 {
     begin();
     CHECK(skiplist_seek(&list, slice_text(""), UINT64_MAX) == NULL);
+    CHECK(skiplist_seek_before(&list, slice_text("a"), 0) == NULL);
+    CHECK(skiplist_last(&list) == NULL);
     CHECK(!skiplist_remove(&list, slice_text(""), 1));
     CHECK_INT(mem.calls, 0);
     end();
@@ -122,9 +124,13 @@ static void a_shrinking_common_prefix_keeps_the_order(void)
         for (size_t j = 0; j < sizeof keys / sizeof *keys; j++) {
             const struct skiplist_node *at = skiplist_seek(&list, slice_text(keys[j]), 5);
             const struct skiplist_node *want = list.head[0];
-            while (want && slice_compare(skiplist_key(want), slice_text(keys[j])) < 0)
+            const struct skiplist_node *before = NULL;
+            while (want && slice_compare(skiplist_key(want), slice_text(keys[j])) < 0) {
+                before = want;
                 want = want->next[0];
+            }
             CHECK(at == want);
+            CHECK(skiplist_seek_before(&list, slice_text(keys[j]), 5) == before);
             if (j > i) CHECK(!skiplist_remove(&list, slice_text(keys[j]), 5));
         }
     }

@@ -557,9 +557,52 @@ static void an_iterator_never_skips_a_damaged_block(void)
     CHECK_INT(it->err, ERR_CORRUPT);
     CHECK(i > 0 && i < entries.count);
     CHECK(strstr(t.why.text, "checksum mismatch") != NULL);
+    size_t from = i;
+    i = entries.count;
+    for (iter_last(it); it->valid; iter_prev(it))
+        CHECK_SLICE(it->key, entries.at[--i].key);
+    CHECK_INT(it->err, ERR_CORRUPT);
+    CHECK(i > from && i < entries.count);
     iter_free(it);
     CHECK_INT(sst_check(sst, &t.meta, &t.why), ERR_CORRUPT);
     sst_close(sst);
+    end();
+}
+
+static void an_iterator_goes_from_one_table_to_another(void)
+{
+    struct rng r;
+    struct entries first = {0};
+    struct sst *ssts[2];
+    rng_init(&r, 12);
+    begin();
+    table_tiny(&t);
+    fill(31, 80, 3, 8, 20);
+    first = entries;
+    entries = (struct entries){0};
+    REQUIRE_INT(table_write(&t, &first), ERR_OK);
+    REQUIRE_INT(table_open(&t, NULL, &ssts[0]), ERR_OK);
+    disk_unlink(t.dir, "000007.sst", SITE_OTHER_UNLINK); /* it stays open */
+    fill(32, 80, 3, 8, 20);
+    ssts[1] = write_and_open(NULL);
+
+    struct iter *it = sst_iter(NULL, &t.mem.mem, false, &t.why);
+    for (int i = 0; i < 6; i++) {
+        sst_iter_use(it, ssts[i % 2]);
+        CHECK(!it->valid && it->err == ERR_OK);
+        CHECK(entries_wander(i % 2 ? &entries : &first, it, &r, 300));
+    }
+    long calls = t.mem.calls;
+    for (int i = 0; i < 6; i++) {
+        sst_iter_use(it, ssts[i % 2]);
+        CHECK(entries_wander(i % 2 ? &entries : &first, it, &r, 300));
+    }
+    CHECK_INT(t.mem.calls, calls);
+
+    iter_free(it);
+    sst_close(ssts[0]);
+    sst_close(ssts[1]);
+    entries_deinit(&first);
     end();
 }
 
@@ -670,6 +713,8 @@ CU_TestInfo engine_sst_read_tests[] = {
     {"an_unknown_codec_is_refused_by_name", an_unknown_codec_is_refused_by_name},
     {"a_failed_read_is_an_error_with_place", a_failed_read_is_an_error_with_place},
     {"an_iterator_never_skips_a_damaged_block", an_iterator_never_skips_a_damaged_block},
+    {"an_iterator_goes_from_one_table_to_another",
+     an_iterator_goes_from_one_table_to_another},
     {"hostile_bytes_with_right_checksums_never_lead_outside",
      hostile_bytes_with_right_checksums_never_lead_outside},
     {"without_memory_reads_answer_that_and_leak_nothing",

@@ -124,6 +124,25 @@ static void on_next(struct iter *iter)
     show(iter, ((struct entries_iter *)iter)->at + 1);
 }
 
+static void on_last(struct iter *iter)
+{
+    show(iter, ((struct entries_iter *)iter)->entries->count - 1);
+}
+
+static void on_seek_back(struct iter *iter, slice key, uint64_t tag)
+{
+    const struct entries *e = ((struct entries_iter *)iter)->entries;
+    size_t at = entries_seek(e, key, tag);
+    bool same =
+        at < e->count && ikey_compare(e->at[at].key, e->at[at].tag, key, tag) == 0;
+    show(iter, same ? at : at - 1); /* in front of the first: SIZE_MAX, nowhere */
+}
+
+static void on_prev(struct iter *iter)
+{
+    show(iter, ((struct entries_iter *)iter)->at - 1);
+}
+
 static void on_free(struct iter *iter)
 {
     free(iter);
@@ -131,7 +150,8 @@ static void on_free(struct iter *iter)
 
 struct iter *entries_iter(const struct entries *e, size_t fail_at)
 {
-    static const struct iter_ops ops = {on_first, on_seek, on_next, on_free};
+    static const struct iter_ops ops = {on_first, on_last, on_seek, on_seek_back,
+                                        on_next,  on_prev, on_free};
     struct entries_iter *it = malloc(sizeof *it);
     *it = (struct entries_iter){.iter = {.ops = &ops}, .entries = e, .fail_at = fail_at};
     return &it->iter;
@@ -151,4 +171,47 @@ bool entries_match(const struct entries *e, size_t i, struct iter *it)
     }
     if (it->valid) printf("  an entry follows the last one\n");
     return !it->valid && it->err == ERR_OK;
+}
+
+static bool stands_on(const struct entries *e, size_t i, const struct iter *it)
+{
+    if (it->err != ERR_OK) return false;
+    if (i >= e->count) return !it->valid;
+    return it->valid && slice_equal(it->key, e->at[i].key) && it->tag == e->at[i].tag &&
+           slice_equal(it->value, e->at[i].value);
+}
+
+bool entries_wander(const struct entries *e, struct iter *it, struct rng *r, int moves)
+{
+    size_t i = e->count; /* nowhere */
+    for (int n = 0; n < moves; n++) {
+        size_t to = (size_t)rng_below(r, e->count);
+        const struct entry *target = &e->at[to];
+        unsigned move = (unsigned)rng_below(r, 24);
+        if (i >= e->count && move >= 6) move %= 6;
+        switch (move) {
+        case 0: iter_first(it), i = 0; break;
+        case 1: iter_last(it), i = e->count - 1; break;
+        case 2: iter_seek(it, target->key, target->tag), i = to; break;
+        case 3: iter_seek_back(it, target->key, target->tag), i = to; break;
+        case 4: /* the first version of the key */
+            iter_seek(it, target->key, UINT64_MAX);
+            i = entries_seek(e, target->key, UINT64_MAX);
+            break;
+        case 5: /* between two entries: the one in front, which may be none */
+            iter_seek_back(it, target->key, target->tag + 1);
+            i = to - 1;
+            break;
+        default: /* runs one way are longer than one step */
+            for (uint64_t k = rng_below(r, 9); it->valid && k > 0; k--) {
+                move % 2 ? iter_next(it) : iter_prev(it);
+                move % 2 ? i++ : i--;
+            }
+        }
+        if (stands_on(e, i, it)) continue;
+        printf("  move %d (%u) of a walk: not at entry %zd of %zu (%s, error %d)\n", n,
+               move, (ssize_t)i, e->count, it->valid ? "valid" : "not valid", it->err);
+        return false;
+    }
+    return true;
 }

@@ -41,4 +41,8 @@ struct iter *entries_iter(const struct entries *e, size_t fail_at);
  * behind it follows. True when all agree. */
 bool entries_match(const struct entries *e, size_t i, struct iter *it);
 
+/* Goes here and there with the iterator, in both directions, and checks after each move
+ * that it stands where the array says. True when all agree. REQUIRES: entries. */
+bool entries_wander(const struct entries *e, struct iter *it, struct rng *r, int moves);
+
 #endif

@@ -139,8 +139,11 @@ bool table_agrees(struct table *t, struct sst *sst, const struct entries *e,
     }
     struct iter *it = sst_iter(sst, &t->mem.mem, use_cache, &t->why);
     if (!it) return false;
+    struct rng r;
+    rng_init(&r, e->count);
     iter_first(it);
     all = entries_match(e, 0, it) && all;
+    all = entries_wander(e, it, &r, 200) && all;
     iter_free(it);
     return all;
 }
@@ -160,6 +163,13 @@ bool table_never_lies(struct table *t, struct sst *sst, const struct entries *e)
         honest &= i < e->count && slice_equal(it->key, e->at[i].key) &&
                   it->tag == e->at[i].tag && slice_equal(it->value, e->at[i].value);
     honest &= it->err || i == e->count;
+    i = e->count;
+    for (iter_last(it); it->valid; iter_prev(it)) {
+        i--;
+        honest &= i < e->count && slice_equal(it->key, e->at[i].key) &&
+                  it->tag == e->at[i].tag && slice_equal(it->value, e->at[i].value);
+    }
+    honest &= it->err || i == 0;
     iter_free(it);
     return honest;
 }

@@ -33,8 +33,8 @@ enum err table_open(struct table *t, struct cache *cache, struct sst **out);
 uint8_t *table_bytes(struct table *t, size_t *size);
 void table_replace(struct table *t, const uint8_t *bytes, size_t size);
 
-/* Every entry is found by sst_get at its own number, wrong keys are not, and iterating
- * gives all. True when all agree. */
+/* Every entry is found by sst_get at its own number, wrong keys are not, iterating gives
+ * all, and an iterator goes back and forth. True when all agree. */
 bool table_agrees(struct table *t, struct sst *sst, const struct entries *e,
                   bool use_cache);
 /* Reads everything; each answer is right or an error. False: a wrong answer. */
