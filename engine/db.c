@@ -239,6 +239,7 @@ static enum err open_store(struct db *db, const char *name, struct err_detail *w
 static void free_db(struct db *db)
 {
     struct mem *mem = db->env.mem;
+    assert(!db->newest_snapshot);
     if (db->pinned_sst) sst_pin_release(db->pinned_sst, &db->pin);
     work_deinit(db);
     if (db->active) memlog_unref(db->active);
@@ -476,13 +477,14 @@ const struct err_detail *db_write_error(const struct db *db)
 
 /* ---- reading ---- */
 
-/* Looks through everything that may hold the key, newest first. */
-static enum err find(struct db *db, slice key, uint64_t *tag, slice *value,
+/* Looks through everything that may hold a version of the key with a number <= seq, newest
+ * first. */
+static enum err find(struct db *db, slice key, seqno seq, uint64_t *tag, slice *value,
                      struct err_detail *why)
 {
-    if (memtable_get(db->active->table, key, SEQNO_MAX, tag, value)) return ERR_OK;
+    if (memtable_get(db->active->table, key, seq, tag, value)) return ERR_OK;
     for (size_t i = db->immutable_count; i > 0; i--)
-        if (memtable_get(db->immutables[i - 1]->table, key, SEQNO_MAX, tag, value))
+        if (memtable_get(db->immutables[i - 1]->table, key, seq, tag, value))
             return ERR_OK;
     for (unsigned l = 0; l < LEVELS_MAX; l++) {
         const struct level *level = &db->version->levels[l];
@@ -494,8 +496,7 @@ static enum err find(struct db *db, slice key, uint64_t *tag, slice *value,
                 slice_compare(key, t->meta.largest) > 0)
                 continue;
             bool found = false;
-            enum err e =
-                sst_get(t->sst, key, SEQNO_MAX, &found, tag, value, &db->pin, why);
+            enum err e = sst_get(t->sst, key, seq, &found, tag, value, &db->pin, why);
             db->pinned_sst = t->sst;
             if (e || found) return e;
         }
@@ -511,17 +512,24 @@ static void unpin(struct db *db)
     db->pinned_sst = NULL;
 }
 
-enum err db_get(struct db *db, slice key, slice *value, struct err_detail *why)
+enum err db_get_at(struct db *db, const struct db_snapshot *at, slice key, slice *value,
+                   struct err_detail *why)
 {
     uint64_t tag = 0;
     unpin(db);
     slice found;
-    enum err e = find(db, key, &tag, &found, why);
+    enum err e = find(db, key, at ? at->seq : SEQNO_MAX, &tag, &found, why);
     if (e) return e;
-    bool sunk = key.size > 0 && tag_seq(tag) <= db->books.floors[key.data[0]];
+    const seqno *floors = at ? at->floors : db->books.floors;
+    bool sunk = key.size > 0 && tag_seq(tag) <= floors[key.data[0]];
     if (sunk || tag_kind(tag) == ENTRY_DELETE) return ERR_NOT_FOUND;
     *value = found;
     return ERR_OK;
+}
+
+enum err db_get(struct db *db, slice key, slice *value, struct err_detail *why)
+{
+    return db_get_at(db, NULL, key, value, why);
 }
 
 enum err db_exists(struct db *db, slice key, bool *exists, struct err_detail *why)

@@ -10,7 +10,8 @@
  *          survives a killed process, and under SYNC_ALWAYS a power cut. A group is there
  *          after a crash wholly or not at all; what survives is a prefix of the groups.
  *          What db_open serves is durable before it returns.
- * Tests:   tests/engine/db_test.c, tests/engine/recover_test.c
+ * Tests:   tests/engine/db_test.c, tests/engine/db_iter_test.c,
+ *          tests/engine/db_snapshot_test.c, tests/engine/recover_test.c
  */
 #ifndef ENGINE_DB_H
 #define ENGINE_DB_H
@@ -89,13 +90,35 @@ enum err db_get(struct db *db, slice key, slice *value, struct err_detail *why);
 enum err db_exists(struct db *db, slice key, bool *exists, struct err_detail *why);
 uint64_t db_register(const struct db *db, unsigned reg);
 
-/* Forward over user keys, newest visible values only, as of its creation (unsettled
- * changes of the open group included). While one is open memory and files it needs are
- * kept. key and value stay valid until the next call on the iterator. */
+/* The settled state of this moment stays readable until the snapshot is freed: the changes
+ * of an open group are not in it, later changes neither, and a floor that is set later
+ * hides nothing from it. While it lives, flush and compaction keep what it sees, on disk. It
+ * does not outlive db_close. Any number of them, freed in any order. */
+struct db_snapshot;
+enum err db_snapshot_new(struct db *db, struct db_snapshot **out);
+void db_snapshot_free(struct db *db, struct db_snapshot *s); /* s may be NULL */
+/* db_get as of the snapshot; `at` NULL: db_get. */
+enum err db_get_at(struct db *db, const struct db_snapshot *at, slice key, slice *value,
+                   struct err_detail *why);
+
+/* Over user keys in both directions, newest visible values only, as of the snapshot or,
+ * with `at` NULL, as of its creation (unsettled changes of the open group included). While
+ * one is open memory and files it needs are kept; the snapshot may go. Key and value stay
+ * valid until the next call on the iterator. Moving an iterator again is much cheaper than
+ * making a new one: it allocates nothing once its buffers have grown. */
 struct db_iter;
 enum err db_iter_new(struct db *db, struct db_iter **out);
-void db_iter_seek(struct db_iter *it, slice key); /* first key >= key */
-void db_iter_next(struct db_iter *it);            /* REQUIRES: valid */
+enum err db_iter_new_at(struct db *db, const struct db_snapshot *at,
+                        struct db_iter **out);
+/* From now on only lower <= key < upper is seen (NULL: no bound). Both are copied. It
+ * stands nowhere until the next of the first four moves. ERR_NOMEM. */
+enum err db_iter_set_bounds(struct db_iter *it, const slice *lower, const slice *upper);
+void db_iter_first(struct db_iter *it);
+void db_iter_last(struct db_iter *it);
+void db_iter_seek(struct db_iter *it, slice key);          /* first key >= key */
+void db_iter_seek_for_prev(struct db_iter *it, slice key); /* last key <= key */
+void db_iter_next(struct db_iter *it);                     /* REQUIRES: valid */
+void db_iter_prev(struct db_iter *it);                     /* REQUIRES: valid */
 bool db_iter_valid(const struct db_iter *it);
 slice db_iter_key(const struct db_iter *it);
 slice db_iter_value(const struct db_iter *it);

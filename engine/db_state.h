@@ -28,6 +28,13 @@ struct freed_log {
     struct disk_file *file;
 };
 
+/* A moment in the past of an open store. */
+struct db_snapshot {
+    struct db_snapshot *newer, *older;
+    seqno seq;            /* what has a higher number came later */
+    seqno floors[FLOORS]; /* as they were */
+};
+
 #define SPARES_MAX STORE_LOGS_MAX
 #define FREED_MAX  2
 
@@ -76,6 +83,7 @@ struct db {
     /* reading */
     struct sst *pinned_sst; /* what the last db_get's value points into */
     struct sst_pin pin;
+    struct db_snapshot *newest_snapshot, *oldest_snapshot; /* NULL: there is none */
 
     struct db_stats stats;
 };
@@ -89,6 +97,10 @@ void work_finish(struct db *db);
 /* Frees what work still holds; deletes files that nobody names. */
 void work_deinit(struct db *db);
 void work_retire_table(void *arg, struct table *table);
+
+/* db_snapshot.c: nobody reads as of an earlier number; SEQNO_MAX without snapshots, since
+ * iterators hold on to what they read. */
+seqno db_oldest_snapshot(const struct db *db);
 
 /* db.c: from now on writes answer ERR_WRITES_REFUSED and say why. */
 void db_refuse(struct db *db, const struct err_detail *why);

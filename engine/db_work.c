@@ -108,12 +108,6 @@ void work_retire_table(void *arg, struct table *table)
     mem_free(db->env.mem, table);
 }
 
-static seqno oldest_snapshot(const struct db *db)
-{
-    (void)db;
-    return SEQNO_MAX; /* iterators hold what they read; nobody reads the past by number */
-}
-
 /* ---- flush ---- */
 
 static void flush_job(struct job *job)
@@ -133,7 +127,7 @@ static void start_flush(struct db *db)
                               .cache = db->cache,
                               .memlog = db->immutables[0],
                               .number = db->next_file++,
-                              .oldest_snapshot = oldest_snapshot(db)};
+                              .oldest_snapshot = db_oldest_snapshot(db)};
     db->flushing = true;
     submit(db, w);
 }
@@ -228,7 +222,7 @@ static void start_compaction(struct db *db)
     /* Only floors that are durable: what a lost record would have sunk must not go.
      * [INV-26] */
     memcpy(run->floors, db->state.books.floors, sizeof run->floors);
-    run->oldest_snapshot = oldest_snapshot(db);
+    run->oldest_snapshot = db_oldest_snapshot(db);
     run->output_max = compact_output_max(run, &db->options);
     run->first_number = db->next_file;
     db->next_file += run->output_max;

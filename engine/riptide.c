@@ -352,31 +352,67 @@ enum riptide_error riptide_write_error(const struct riptide *store,
 
 /* ---- reading ---- */
 
-enum riptide_error riptide_get(struct riptide *store, const void *key, size_t key_size,
-                               const void **value, size_t *value_size,
-                               struct riptide_failure *why)
+/* A snapshot is the engine's own under a public name. */
+static const struct db_snapshot *own_snapshot(const struct riptide_snapshot *s)
+{
+    return (const struct db_snapshot *)s;
+}
+
+enum riptide_error riptide_snapshot_new(struct riptide *store,
+                                        struct riptide_snapshot **out)
+{
+    struct db_snapshot *s;
+    enum err e = db_snapshot_new(store->db, &s);
+    if (!e) *out = (struct riptide_snapshot *)s;
+    return error_of(e);
+}
+
+void riptide_snapshot_free(struct riptide *store, struct riptide_snapshot *snapshot)
+{
+    db_snapshot_free(store->db, (struct db_snapshot *)snapshot);
+}
+
+enum riptide_error riptide_get_at(struct riptide *store,
+                                  const struct riptide_snapshot *snapshot,
+                                  const void *key, size_t key_size, const void **value,
+                                  size_t *value_size, struct riptide_failure *why)
 {
     slice found;
     struct err_detail detail = {.code = ERR_OK};
-    enum err e = db_get(store->db, slice_of(key, key_size), &found, &detail);
+    enum err e = db_get_at(store->db, own_snapshot(snapshot), slice_of(key, key_size),
+                           &found, &detail);
     if (e) return fail(why, e, &detail);
     *value = found.data;
     *value_size = found.size;
     return RIPTIDE_OK;
 }
 
-enum riptide_error riptide_iter_new(struct riptide *store, struct riptide_iter **out)
+enum riptide_error riptide_get(struct riptide *store, const void *key, size_t key_size,
+                               const void **value, size_t *value_size,
+                               struct riptide_failure *why)
+{
+    return riptide_get_at(store, NULL, key, key_size, value, value_size, why);
+}
+
+enum riptide_error riptide_iter_new_at(struct riptide *store,
+                                       const struct riptide_snapshot *snapshot,
+                                       struct riptide_iter **out)
 {
     struct riptide_iter *it = mem_alloc(mem_libc(), sizeof *it);
     if (!it) return RIPTIDE_NO_MEMORY;
     take_in(store);
-    enum err e = db_iter_new(store->db, &it->it);
+    enum err e = db_iter_new_at(store->db, own_snapshot(snapshot), &it->it);
     if (e) {
         mem_free(mem_libc(), it);
         return error_of(e);
     }
     *out = it;
     return RIPTIDE_OK;
+}
+
+enum riptide_error riptide_iter_new(struct riptide *store, struct riptide_iter **out)
+{
+    return riptide_iter_new_at(store, NULL, out);
 }
 
 void riptide_iter_free(struct riptide_iter *it)
@@ -386,9 +422,32 @@ void riptide_iter_free(struct riptide_iter *it)
     mem_free(mem_libc(), it);
 }
 
+enum riptide_error riptide_iter_set_bounds(struct riptide_iter *it, const void *lower,
+                                           size_t lower_size, const void *upper,
+                                           size_t upper_size)
+{
+    slice from = slice_of(lower, lower_size), to = slice_of(upper, upper_size);
+    return error_of(db_iter_set_bounds(it->it, lower ? &from : NULL, upper ? &to : NULL));
+}
+
 void riptide_iter_first(struct riptide_iter *it)
 {
-    db_iter_seek(it->it, slice_of(NULL, 0));
+    db_iter_first(it->it);
+}
+
+void riptide_iter_last(struct riptide_iter *it)
+{
+    db_iter_last(it->it);
+}
+
+void riptide_iter_seek_for_prev(struct riptide_iter *it, const void *key, size_t key_size)
+{
+    db_iter_seek_for_prev(it->it, slice_of(key, key_size));
+}
+
+void riptide_iter_prev(struct riptide_iter *it)
+{
+    db_iter_prev(it->it);
 }
 
 void riptide_iter_seek(struct riptide_iter *it, const void *key, size_t key_size)

@@ -192,21 +192,55 @@ RIPTIDE_API enum riptide_error riptide_get(struct riptide *store, const void *ke
                                            size_t *value_size,
                                            struct riptide_failure *why);
 
-/* An iterator walks the keys in order of their bytes, as the store was when the iterator
- * was made, whatever is written meanwhile. It keeps files and memory that it needs: free
- * it soon, and before the store is closed. It stands nowhere until first or seek. */
+/* A snapshot keeps this moment readable, whatever is written, flushed or compacted later.
+ * The changes of an open group are not in it. It costs memory for a few numbers; as long
+ * as it lives, the store keeps on disk what it sees. Any number of them may live at once
+ * and be freed in any order, all of them before the store is closed: they do not outlive
+ * the process. */
+struct riptide_snapshot;
+RIPTIDE_API enum riptide_error riptide_snapshot_new(struct riptide *store,
+                                                    struct riptide_snapshot **out);
+/* NULL is allowed. Iterators that were made of it may go on. */
+RIPTIDE_API void riptide_snapshot_free(struct riptide *store,
+                                       struct riptide_snapshot *snapshot);
+/* riptide_get as of the snapshot; NULL: now. */
+RIPTIDE_API enum riptide_error riptide_get_at(struct riptide *store,
+                                              const struct riptide_snapshot *snapshot,
+                                              const void *key, size_t key_size,
+                                              const void **value, size_t *value_size,
+                                              struct riptide_failure *why);
+
+/* An iterator walks the keys in order of their bytes, in either direction and turning as
+ * it likes, as the store was when the iterator was made, whatever is written meanwhile. It
+ * keeps files and memory that it needs: free it soon, and before the store is closed. It
+ * stands nowhere until it is moved by first, last or one of the seeks. Use it again for the
+ * next walk where its age is no matter: moving it is much cheaper than making it. */
 struct riptide_iter;
 RIPTIDE_API enum riptide_error riptide_iter_new(struct riptide *store,
                                                 struct riptide_iter **out);
+/* As the store was at the snapshot; NULL: now. */
+RIPTIDE_API enum riptide_error
+riptide_iter_new_at(struct riptide *store, const struct riptide_snapshot *snapshot,
+                    struct riptide_iter **out);
 RIPTIDE_API void riptide_iter_free(struct riptide_iter *it); /* NULL is allowed */
+/* From now on only keys with lower <= key < upper are seen; a NULL pointer: no bound on
+ * that side. They are copied. The iterator stands nowhere until it is moved. */
+RIPTIDE_API enum riptide_error
+riptide_iter_set_bounds(struct riptide_iter *it, const void *lower, size_t lower_size,
+                        const void *upper, size_t upper_size);
 RIPTIDE_API void riptide_iter_first(struct riptide_iter *it);
+RIPTIDE_API void riptide_iter_last(struct riptide_iter *it);
 /* To the first key that is not smaller. */
 RIPTIDE_API void riptide_iter_seek(struct riptide_iter *it, const void *key,
                                    size_t key_size);
-/* False at the end and after an error: ask riptide_iter_error which it was. */
+/* To the last key that is not greater. */
+RIPTIDE_API void riptide_iter_seek_for_prev(struct riptide_iter *it, const void *key,
+                                            size_t key_size);
+/* False at either end and after an error: ask riptide_iter_error which it was. */
 RIPTIDE_API bool riptide_iter_valid(const struct riptide_iter *it);
-/* These three only while valid. Key and value stay valid until the next move. */
+/* These four only while valid. Key and value stay valid until the next move. */
 RIPTIDE_API void riptide_iter_next(struct riptide_iter *it);
+RIPTIDE_API void riptide_iter_prev(struct riptide_iter *it);
 RIPTIDE_API const void *riptide_iter_key(const struct riptide_iter *it, size_t *size);
 RIPTIDE_API const void *riptide_iter_value(const struct riptide_iter *it, size_t *size);
 /* RIPTIDE_OK at a true end; else what stopped it. */

@@ -483,6 +483,21 @@ static void iter_fail(struct sst_iter *it, enum err e)
     it->iter.err = e;
 }
 
+/* Makes the buffer hold n bytes, and in a run whatever may be read ahead in this table. */
+static enum err reserve_buffer(struct sst_iter *it, size_t n)
+{
+    uint64_t most = it->sst->tail_offset;
+    if (n <= it->capacity) return ERR_OK;
+    if (it->run >= READ_AHEAD_AFTER && n < READ_AHEAD_BYTES)
+        n = most < READ_AHEAD_BYTES ? (size_t)most : READ_AHEAD_BYTES;
+    uint8_t *buffer = mem_alloc(it->mem, n);
+    if (!buffer) return ERR_NOMEM;
+    mem_free(it->mem, it->buffer);
+    it->buffer = buffer;
+    it->capacity = n;
+    return ERR_OK;
+}
+
 /* Fills the buffer with the block and, in a longer run, what comes next on its way. */
 static enum err fill(struct sst_iter *it, const struct sst_handle *h)
 {
@@ -494,15 +509,8 @@ static enum err fill(struct sst_iter *it, const struct sst_handle *h)
     if (ahead > room) ahead = (size_t)room;
     if (it->backward) from = end - ahead;
     it->filled = 0;
-    if (ahead > it->capacity) {
-        uint8_t *buffer = mem_alloc(it->mem, ahead);
-        if (!buffer)
-            return say_block(sst, it->why, ERR_NOMEM, 0, h->offset,
-                             "no memory to read it");
-        mem_free(it->mem, it->buffer);
-        it->buffer = buffer;
-        it->capacity = ahead;
-    }
+    if (reserve_buffer(it, ahead))
+        return say_block(sst, it->why, ERR_NOMEM, 0, h->offset, "no memory to read it");
     enum err e = read_bytes(sst, from, it->buffer, ahead, it->why);
     if (e) return e;
     it->buffer_offset = from;

@@ -1,4 +1,5 @@
 #include "tests/support/check.h"
+#include "tests/support/history.h"
 #include "tests/support/teststore.h"
 
 #include <stdio.h>
@@ -87,6 +88,165 @@ static void a_seek_finds_the_first_key_that_is_not_smaller(void)
     CHECK(!db_iter_valid(it)); /* it stands nowhere before the first seek */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_from(it, cases[i][0], cases[i][1]);
+    db_iter_free(it);
+    teststore_deinit(&t);
+}
+
+/* What lies in front, from where it stands: "b=2 a=1". */
+static void expect_before(struct db_iter *it, const char *want)
+{
+    char out[512] = "";
+    size_t used = 0;
+    for (; db_iter_valid(it); db_iter_prev(it)) {
+        slice key = db_iter_key(it), value = db_iter_value(it);
+        used += (size_t)snprintf(out + used, sizeof out - used, "%s%.*s=%.*s",
+                                 used ? " " : "", (int)key.size, (const char *)key.data,
+                                 (int)value.size, (const char *)value.data);
+    }
+    CHECK_INT(db_iter_error(it, NULL), ERR_OK);
+    CHECK_TEXT(out, want);
+}
+
+static void backwards_the_newest_version_of_each_key_comes_once(void)
+{
+    begin();
+    spread();
+    struct db_iter *it = iterate();
+    db_iter_last(it);
+    expect_before(it, "d=1 c=newest a=1");
+    db_iter_first(it);
+    expect_before(it, "a=1");
+    db_iter_free(it);
+    teststore_deinit(&t);
+}
+
+static void a_seek_for_prev_finds_the_last_key_that_is_not_greater(void)
+{
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"a", "a=1"},
+        {"b", "a=1"},
+        {"c", "c=newest a=1"},
+        {"cc", "c=newest a=1"},
+        {"e", "d=1 c=newest a=1"}, /* deleted */
+        {"z", "d=1 c=newest a=1"},
+    };
+    begin();
+    spread();
+    struct db_iter *it = iterate();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        db_iter_seek_for_prev(it, slice_text(cases[i][0]));
+        expect_before(it, cases[i][1]);
+    }
+    db_iter_free(it);
+    teststore_deinit(&t);
+}
+
+static void only_keys_between_the_bounds_are_seen(void)
+{
+    slice a = slice_text("a"), b = slice_text("b"), d = slice_text("d");
+    begin();
+    spread();
+    struct db_iter *it = iterate();
+    REQUIRE_INT(db_iter_set_bounds(it, &a, &d), ERR_OK);
+    expect_from(it, "", "a=1 c=newest");
+    db_iter_last(it);
+    expect_before(it, "c=newest a=1");
+    db_iter_seek_for_prev(it, slice_text("z"));
+    expect_before(it, "c=newest a=1");
+    REQUIRE_INT(db_iter_set_bounds(it, &b, NULL), ERR_OK);
+    CHECK(!db_iter_valid(it));
+    db_iter_first(it);
+    expect_rest(it, "c=newest d=1");
+    db_iter_seek_for_prev(it, slice_text("c"));
+    expect_before(it, "c=newest");
+    expect_from(it, "a", "c=newest d=1");
+    REQUIRE_INT(db_iter_set_bounds(it, NULL, NULL), ERR_OK);
+    expect_from(it, "", "a=1 c=newest d=1");
+    REQUIRE_INT(db_iter_set_bounds(it, &b, &b), ERR_OK);
+    expect_from(it, "", "");
+    db_iter_free(it);
+    teststore_deinit(&t);
+}
+
+static void it_may_seek_its_own_key(void)
+{
+    begin();
+    spread();
+    struct db_iter *it = iterate();
+    db_iter_seek(it, slice_text("c"));
+    db_iter_seek(it, db_iter_key(it));
+    expect_rest(it, "c=newest d=1");
+    db_iter_last(it);
+    db_iter_prev(it);
+    db_iter_seek_for_prev(it, db_iter_key(it));
+    expect_before(it, "c=newest a=1");
+    db_iter_free(it);
+    teststore_deinit(&t);
+}
+
+/* Random stores with several levels, tombstones, floors and rows of versions: walks in any
+ * direction, with bounds and without, while the store changes below them. */
+static void walks_in_any_direction_agree_with_an_array(void)
+{
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct history h;
+        begin();
+        history_begin(&h, &t, seed);
+        bool right = true;
+        for (int round = 0; round < 12 && right; round++) {
+            for (int i = 0; i < 50; i++)
+                history_step(&h);
+            struct db_iter *it = iterate();
+            struct moment m = h.now;
+            right = history_wander(&h, &m, it, 0, HISTORY_KEYS, 200);
+            for (int i = 0; i < 30; i++)
+                history_step(&h);
+            size_t from = (size_t)rng_below(&h.rng, HISTORY_KEYS);
+            size_t to = from + (size_t)rng_below(&h.rng, HISTORY_KEYS - from);
+            slice lower = history_key(from), upper = history_key(to);
+            REQUIRE_INT(db_iter_set_bounds(it, &lower, &upper), ERR_OK);
+            right = right && history_wander(&h, &m, it, from, to, 200);
+            db_iter_free(it);
+        }
+        CHECK(right);
+        if (!right) printf("  seed %u\n", (unsigned)seed);
+        teststore_close(&t);
+        teststore_expect_sound(&t);
+        teststore_deinit(&t);
+    }
+}
+
+/* Once its buffers have grown, moves of any kind take no memory. (The cache has memory of
+ * its own.) */
+static void moving_it_again_allocates_nothing(void)
+{
+    begin();
+    t.options.cache_bytes = 0;
+    teststore_reopen(&t);
+    teststore_fill(&t, "k", 300, 40, 1);
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+    teststore_fill(&t, "k", 40, 40, 2);
+    REQUIRE_INT(db_flush(t.db), ERR_OK);
+    teststore_fill(&t, "k", 20, 40, 3);
+    struct db_iter *it = iterate();
+    for (db_iter_first(it); db_iter_valid(it);)
+        db_iter_next(it);
+    for (db_iter_last(it); db_iter_valid(it);)
+        db_iter_prev(it);
+    t.mem.fail_at = t.mem.calls + 1;
+    for (int i = 0; i < 300; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%05d", i * 7 % 300);
+        db_iter_seek(it, slice_text(key));
+        REQUIRE(db_iter_valid(it));
+        for (int n = 0; n < 12 && db_iter_valid(it); n++)
+            i % 2 ? db_iter_next(it) : db_iter_prev(it);
+        db_iter_seek_for_prev(it, slice_text(key));
+        REQUIRE(db_iter_valid(it));
+    }
+    CHECK(t.mem.calls < t.mem.fail_at);
+    t.mem.fail_at = 0;
     db_iter_free(it);
     teststore_deinit(&t);
 }
@@ -219,6 +379,11 @@ static void damage_ends_it_with_an_error_that_names_the_place(void)
     CHECK(n < 40);
     CHECK_INT(db_iter_error(it, &why), ERR_CORRUPT);
     CHECK_INT(why.code, ERR_CORRUPT);
+    int back = 0;
+    for (db_iter_last(it); db_iter_valid(it); db_iter_prev(it))
+        back++;
+    CHECK(back < 40 - n);
+    CHECK_INT(db_iter_error(it, NULL), ERR_CORRUPT);
     CHECK(strstr(why.text, name) != NULL);
     db_iter_free(it);
     teststore_deinit(&t);
@@ -259,6 +424,15 @@ CU_TestInfo engine_db_iter_tests[] = {
      the_newest_version_of_each_key_comes_once},
     {"a_seek_finds_the_first_key_that_is_not_smaller",
      a_seek_finds_the_first_key_that_is_not_smaller},
+    {"backwards_the_newest_version_of_each_key_comes_once",
+     backwards_the_newest_version_of_each_key_comes_once},
+    {"a_seek_for_prev_finds_the_last_key_that_is_not_greater",
+     a_seek_for_prev_finds_the_last_key_that_is_not_greater},
+    {"only_keys_between_the_bounds_are_seen", only_keys_between_the_bounds_are_seen},
+    {"it_may_seek_its_own_key", it_may_seek_its_own_key},
+    {"walks_in_any_direction_agree_with_an_array",
+     walks_in_any_direction_agree_with_an_array},
+    {"moving_it_again_allocates_nothing", moving_it_again_allocates_nothing},
     {"what_is_written_later_is_not_seen", what_is_written_later_is_not_seen},
     {"a_floor_hides_what_is_older_wherever_it_lies",
      a_floor_hides_what_is_older_wherever_it_lies},

@@ -151,6 +151,70 @@ static void an_iterator_walks_in_order_over_what_was_there(void)
     end();
 }
 
+/* The keys from where it stands, in the direction of `move`. */
+static void expect_keys(struct riptide_iter *it, void (*move)(struct riptide_iter *),
+                        const char *want)
+{
+    char walked[64] = "";
+    size_t size;
+    for (; riptide_iter_valid(it); move(it))
+        strncat(walked, riptide_iter_key(it, &size), 1);
+    CHECK_INT(riptide_iter_error(it, &why), RIPTIDE_OK);
+    CHECK_TEXT(walked, want);
+}
+
+static void an_iterator_walks_both_ways_and_within_bounds(void)
+{
+    struct riptide_iter *it;
+    begin(NULL);
+    for (const char *key = "adbce"; *key; key++)
+        REQUIRE_INT(riptide_put(store, key, 1, "v", 1), RIPTIDE_OK);
+    REQUIRE_INT(riptide_iter_new(store, &it), RIPTIDE_OK);
+    riptide_iter_last(it);
+    expect_keys(it, riptide_iter_prev, "edcba");
+    riptide_iter_seek_for_prev(it, "cc", 2);
+    expect_keys(it, riptide_iter_prev, "cba");
+    REQUIRE_INT(riptide_iter_set_bounds(it, "b", 1, "d", 1), RIPTIDE_OK);
+    CHECK(!riptide_iter_valid(it));
+    riptide_iter_first(it);
+    expect_keys(it, riptide_iter_next, "bc");
+    riptide_iter_last(it);
+    expect_keys(it, riptide_iter_prev, "cb");
+    REQUIRE_INT(riptide_iter_set_bounds(it, NULL, 0, "b", 1), RIPTIDE_OK);
+    riptide_iter_last(it);
+    expect_keys(it, riptide_iter_next, "a");
+    riptide_iter_free(it);
+    end();
+}
+
+static void a_snapshot_shows_its_moment_to_gets_and_iterators(void)
+{
+    struct riptide_snapshot *s;
+    struct riptide_iter *it;
+    const void *value;
+    size_t size;
+    begin(NULL);
+    put("a", "1");
+    put("b", "1");
+    REQUIRE_INT(riptide_snapshot_new(store, &s), RIPTIDE_OK);
+    put("a", "2");
+    put("c", "2");
+    CHECK_INT(riptide_delete(store, "b", 1), RIPTIDE_OK);
+    CHECK_INT(riptide_compact(store), RIPTIDE_OK);
+    REQUIRE_INT(riptide_get_at(store, s, "a", 1, &value, &size, &why), RIPTIDE_OK);
+    CHECK_SLICE(slice_of(value, size), slice_text("1"));
+    CHECK_INT(riptide_get_at(store, s, "c", 1, &value, &size, &why), RIPTIDE_NOT_FOUND);
+    REQUIRE_INT(riptide_get_at(store, NULL, "a", 1, &value, &size, &why), RIPTIDE_OK);
+    CHECK_SLICE(slice_of(value, size), slice_text("2"));
+    REQUIRE_INT(riptide_iter_new_at(store, s, &it), RIPTIDE_OK);
+    riptide_iter_first(it);
+    expect_keys(it, riptide_iter_next, "ab");
+    riptide_iter_free(it);
+    riptide_snapshot_free(store, s);
+    riptide_snapshot_free(store, NULL);
+    end();
+}
+
 static void much_data_passes_through_flush_and_compaction(void)
 {
     static const bool threads[] = {false, true};
@@ -296,6 +360,10 @@ CU_TestInfo engine_riptide_tests[] = {
     {"a_group_shares_one_log_write", a_group_shares_one_log_write},
     {"an_iterator_walks_in_order_over_what_was_there",
      an_iterator_walks_in_order_over_what_was_there},
+    {"an_iterator_walks_both_ways_and_within_bounds",
+     an_iterator_walks_both_ways_and_within_bounds},
+    {"a_snapshot_shows_its_moment_to_gets_and_iterators",
+     a_snapshot_shows_its_moment_to_gets_and_iterators},
     {"much_data_passes_through_flush_and_compaction",
      much_data_passes_through_flush_and_compaction},
     {"sync_now_covers_what_was_written_without_syncs",
