@@ -410,6 +410,7 @@ bench-snapshot: ## snapshots of a simulated disk a second (at least 200,000)
 # ---- random tapes ----
 
 TAPES_SRC := tests/proptests/tapes.c tests/support/playstage.c tests/support/simworld.c \
+             tests/support/order_edits.c \
              tests/support/check.c $(PROP_SRC)
 $(BUILD)/tapes: $(call obj,$(TAPES_SRC)) $(BUILD)/libengine.a $(BUILD)/libfault.a
 	@echo '  ld  $@'

@@ -6,9 +6,11 @@
  *     write returns:      inode.changed = ++now
  *     sync:               covers = now, when it is entered
  *     sync returned 0:    inode.synced = covers          durable: changed <= synced
- *     sync failed:        inode.lost, if anything was pending    never durable any more
+ *     sync failed:        inode.lost = inode.pending             not durable any more
+ *     written again:      inode.lost shrinks                     may become durable
  *
- * and the same for an entry and the sync of its directory. Directories are few and files
+ * and the same for an entry and the sync of its directory, where a name that was lost is
+ * never durable. Directories are few and files
  * of a test's store are too: all look-ups walk a list. */
 #include "fault/disk_order.h"
 
@@ -23,33 +25,45 @@
 
 #define NOT_FREED UINT64_MAX
 
+struct range {
+    uint64_t from, to; /* bytes; empty: from >= to */
+};
+
 struct inode {
     struct inode *next;
     enum file_kind kind;
-    unsigned refs;      /* entries and handles */
-    unsigned writers;   /* handles that may write */
-    uint64_t created;   /* tells the newest manifest */
-    uint64_t changed;   /* the last change of bytes or size */
-    uint64_t synced;    /* changes up to here are durable */
-    uint64_t edited;    /* the last write of an edit */
-    uint64_t recorded;  /* the first record of all; 0: none */
-    uint64_t first_due; /* the first record that is not durable; 0: none */
-    uint64_t last_due;  /* and the last */
-    bool lost;          /* a sync failed while changes were pending */
-    bool in_force;      /* of a manifest: the pointer was switched to it */
+    unsigned refs;        /* entries and handles */
+    uint64_t changed;     /* the last change of bytes or size */
+    uint64_t synced;      /* changes up to here are durable */
+    uint64_t edited;      /* the last write of an edit */
+    uint64_t recorded;    /* the first record of all; 0: none */
+    uint64_t first_due;   /* the first record that is not durable; 0: none */
+    uint64_t last_due;    /* and the last */
+    struct inode *target; /* of a pointer: its manifest, or NULL; only compared */
+    struct range pending; /* that no sync has covered */
+    struct range lost;    /* pending when a sync failed; what is written again is not */
+    bool read;     /* of a manifest or pointer: the reader was told what it holds */
+    bool in_force; /* of a manifest: the pointer may name it after a crash */
+};
+
+/* A manifest names the file that has the entry. */
+struct naming {
+    struct naming *next;
+    struct inode *manifest; /* only compared */
+    uint64_t freed;         /* the edit that ends it, or NOT_FREED */
 };
 
 struct entry {
     struct entry *next;
     unsigned dir;
     struct inode *inode;
-    uint64_t changed;       /* when the name got this inode */
-    bool pending;           /* no sync of the directory covers that */
-    bool lost;              /* and none will */
-    bool renamed;           /* the name came by a rename */
-    bool named;             /* an edit names it */
-    struct inode *freed_in; /* the manifest whose edit frees it; only compared */
-    uint64_t freed;         /* when, or NOT_FREED */
+    uint64_t changed; /* when the name got this inode */
+    bool pending;     /* no sync of the directory covers that */
+    bool lost;        /* and none will */
+    bool renamed;     /* the name came by a rename */
+    bool pointer;     /* it is the pointer, not what is going to be */
+    bool named;       /* some manifest has named it */
+    struct naming *namings;
     char name[DISK_NAME_MAX + 1];
 };
 
@@ -66,18 +80,21 @@ struct disk_order {
     struct disk *inner;
     disk_order_violation_fn *on_violation;
     void *arg;
-    disk_order_edit_fn *edit;
-    void *edit_arg;
+    disk_order_reader_fn *reader;
+    void *reader_arg;
     unsigned long violations;
+    uint64_t checks[ORDER_RULE_COUNT];
     pthread_mutex_t lock; /* over all below; never held during an inner call */
     uint64_t now;
     struct inode *inodes;
     struct entry *entries;
     struct dir_name *dirs;
+    unsigned dir_count; /* that were ever known */
     struct {
-        struct inode *manifest; /* that is being written; set during a call of `edit` */
+        struct inode *file; /* that the reader is told about; NULL: nobody calls it */
         unsigned dir;
-    } editing;
+        bool found; /* the bytes are what the disk shows, not what is being written */
+    } reading;
 };
 
 struct order_dir {
@@ -91,7 +108,6 @@ struct order_file {
     struct disk_file *inner;
     struct inode *inode;
     unsigned dir;
-    bool writes;
 };
 
 static struct disk_order *order_of(struct disk *disk)
@@ -143,10 +159,26 @@ static struct inode *inode_new(struct disk_order *o, enum file_kind kind)
 {
     struct inode *i = must(mem_zalloc(o->mem, sizeof *i));
     i->kind = kind;
-    i->created = o->now;
     i->next = o->inodes;
     o->inodes = i;
     return i;
+}
+
+/* Forgets what is said of an inode that is going. */
+static void forget_manifest(struct disk_order *o, const struct inode *manifest)
+{
+    for (struct inode *i = o->inodes; i; i = i->next)
+        if (i->target == manifest) i->target = NULL;
+    for (struct entry *e = o->entries; e; e = e->next)
+        for (struct naming **at = &e->namings; *at;) {
+            struct naming *n = *at;
+            if (n->manifest != manifest) {
+                at = &n->next;
+                continue;
+            }
+            *at = n->next;
+            mem_free(o->mem, n);
+        }
 }
 
 static void inode_unref(struct disk_order *o, struct inode *inode)
@@ -157,18 +189,31 @@ static void inode_unref(struct disk_order *o, struct inode *inode)
     while (*at != inode)
         at = &(*at)->next;
     *at = inode->next;
+    if (inode->kind == KIND_MANIFEST) forget_manifest(o, inode);
     mem_free(o->mem, inode);
+}
+
+static bool empty(struct range r)
+{
+    return r.from >= r.to;
+}
+
+static struct range span(struct range a, struct range b)
+{
+    if (empty(a)) return b;
+    if (empty(b)) return a;
+    return (struct range){a.from < b.from ? a.from : b.from, a.to > b.to ? a.to : b.to};
 }
 
 static bool inode_durable(const struct inode *i)
 {
-    return !i->lost && i->changed <= i->synced;
+    return empty(i->lost) && i->changed <= i->synced;
 }
 
 /* Marks do not count: losing one loses nothing. */
 static bool edits_durable(const struct inode *i)
 {
-    return !i->lost && i->edited <= i->synced;
+    return empty(i->lost) && i->edited <= i->synced;
 }
 
 static struct entry *entry_find(struct disk_order *o, unsigned dir, const char *name)
@@ -184,6 +229,11 @@ static void entry_remove(struct disk_order *o, struct entry *entry)
     while (*at != entry)
         at = &(*at)->next;
     *at = entry->next;
+    while (entry->namings) {
+        struct naming *n = entry->namings;
+        entry->namings = n->next;
+        mem_free(o->mem, n);
+    }
     inode_unref(o, entry->inode);
     mem_free(o->mem, entry);
 }
@@ -200,30 +250,41 @@ static struct entry *entry_set(struct disk_order *o, unsigned dir, const char *n
     e->inode = inode;
     e->changed = ++o->now;
     e->pending = true;
-    e->freed = NOT_FREED;
     snprintf(e->name, sizeof e->name, "%s", name);
     e->next = o->entries;
     o->entries = e;
     return e;
 }
 
-static struct entry *newest_manifest(struct disk_order *o, unsigned dir)
+static struct entry *find_pointer(struct disk_order *o, unsigned dir)
 {
-    struct entry *newest = NULL;
-    for (struct entry *e = o->entries; e; e = e->next) {
-        if (e->dir != dir || e->inode->kind != KIND_MANIFEST) continue;
-        if (!newest || e->inode->created > newest->inode->created) newest = e;
-    }
-    return newest;
+    struct entry *e = o->entries;
+    while (e && !(e->dir == dir && e->pointer))
+        e = e->next;
+    return e;
 }
 
-/* The pointer when its switch is not durable, else NULL. */
-static struct entry *pending_pointer(struct disk_order *o, unsigned dir)
+/* The switch of the pointer is durable: only its manifest is in force from now on. */
+static void pointer_settled(struct disk_order *o, const struct entry *pointer)
 {
     for (struct entry *e = o->entries; e; e = e->next)
-        if (e->dir == dir && e->inode->kind == KIND_CURRENT && e->renamed && e->pending)
-            return e;
-    return NULL;
+        if (e->dir == pointer->dir && e->inode->kind == KIND_MANIFEST)
+            e->inode->in_force = e->inode == pointer->inode->target;
+}
+
+static struct naming *naming_find(const struct entry *e, const struct inode *manifest)
+{
+    struct naming *n = e->namings;
+    while (n && n->manifest != manifest)
+        n = n->next;
+    return n;
+}
+
+/* Can a state that is found after a crash name the file by this? */
+static bool naming_counts(const struct naming *n)
+{
+    return n->manifest->in_force &&
+           (n->freed == NOT_FREED || n->freed > n->manifest->synced);
 }
 
 /* ---- rules ---- */
@@ -244,84 +305,82 @@ static void require_durable(struct disk_order *o, enum order_rule rule, enum sit
                             const struct entry *e, bool bytes_durable)
 {
     const char *what = site_name(site);
+    o->checks[rule]++;
     if (!bytes_durable)
         violation(o, rule, "%s: %s: its bytes are not synced", what, e->name);
     if (e->pending) violation(o, rule, "%s: %s: its name is not synced", what, e->name);
 }
 
-/* A file that an edit names. Of a log it must be certain that it is found; its bytes are
- * the records' matter. */
-static void require_named(struct disk_order *o, enum site site, const struct entry *e)
+/* A file that an edit names. A log must be found, with what it held before anybody named
+ * it: the records that follow are the business of replies. */
+static void require_named(struct disk_order *o, enum site site, const struct entry *e,
+                          const struct inode *manifest)
 {
-    bool bytes = e->inode->kind == KIND_WAL || inode_durable(e->inode);
+    const struct inode *i = e->inode;
+    const struct naming *other = e->namings;
+    while (other && (other->manifest == manifest || !naming_counts(other)))
+        other = other->next;
+    bool bytes = i->kind == KIND_WAL ? other || !i->first_due : inode_durable(i);
     require_durable(o, ORDER_EDIT, site, e, bytes);
 }
 
-/* Without knowledge of its contents an edit may name every finished table. */
-static void check_tables(struct disk_order *o, unsigned dir, enum site site)
-{
-    for (struct entry *e = o->entries; e; e = e->next)
-        if (e->dir == dir && e->inode->kind == KIND_SST && !e->inode->writers)
-            require_durable(o, ORDER_EDIT, site, e, inode_durable(e->inode));
-}
-
-/* What the snapshot in a new manifest names has to be durable when the pointer is
- * switched to it, not before. */
-static void check_snapshot(struct disk_order *o, unsigned dir, enum site site)
-{
-    if (!o->edit) check_tables(o, dir, site);
-    for (struct entry *e = o->entries; e && o->edit; e = e->next)
-        if (e->dir == dir && e->named && e->freed == NOT_FREED) require_named(o, site, e);
-}
-
-/* The pointer's own file must be whole, and so must be the manifest that it is about to
- * name, which is the newest. */
+/* The pointer's own file must be whole, and so must be the manifest that it names, and
+ * what that names when it was not in force before. */
 static void check_pointer(struct disk_order *o, unsigned dir, const char *from,
                           enum site site)
 {
     struct entry *tmp = entry_find(o, dir, from);
+    struct inode *manifest = tmp ? tmp->inode->target : NULL;
+    o->checks[ORDER_POINTER]++;
     if (tmp && !inode_durable(tmp->inode))
         violation(o, ORDER_POINTER, "%s: %s: its bytes are not synced", site_name(site),
                   from);
-    struct entry *m = newest_manifest(o, dir);
-    if (m) require_durable(o, ORDER_POINTER, site, m, edits_durable(m->inode));
-    if (m && !m->inode->in_force) check_snapshot(o, dir, site);
+    for (struct entry *e = o->entries; e && manifest; e = e->next) {
+        struct naming *n = naming_find(e, manifest);
+        if (e->dir == dir && e->inode == manifest)
+            require_durable(o, ORDER_POINTER, site, e, edits_durable(manifest));
+        if (n && n->freed == NOT_FREED && !manifest->in_force)
+            require_named(o, site, e, manifest);
+    }
 }
 
 /* A file may go when no state that could be found after a crash names it. */
 static void check_delete(struct disk_order *o, struct entry *e, enum site site)
 {
-    const char *what = site_name(site);
-    struct entry *pointer = pending_pointer(o, e->dir);
-    struct entry *m = newest_manifest(o, e->dir);
-    if (o->edit && !e->named) return; /* a file that never came into force */
-    if (pointer)
-        violation(o, ORDER_DELETE, "%s: %s: the switch of %s is not synced", what,
-                  e->name, pointer->name);
-    if (o->edit && e->freed == NOT_FREED)
-        violation(o, ORDER_DELETE, "%s: %s: the manifest still names it", what, e->name);
-    else if (o->edit && m && m->inode == e->freed_in &&
-             (m->inode->lost || e->freed > m->inode->synced))
-        violation(o, ORDER_DELETE, "%s: %s: the edit that frees it is not synced", what,
-                  e->name);
-    else if (!o->edit && m && !edits_durable(m->inode))
-        violation(o, ORDER_DELETE, "%s: %s: the last edit is not synced", what, e->name);
+    const struct entry *pointer = find_pointer(o, e->dir);
+    o->checks[ORDER_DELETE]++;
+    for (struct naming *n = e->namings; n; n = n->next) {
+        const char *why = "the edit that frees it is not synced";
+        if (!naming_counts(n)) continue;
+        if (pointer && n->manifest != pointer->inode->target)
+            why = "the switch of the pointer is not synced";
+        else if (n->freed == NOT_FREED)
+            why = "the manifest still names it";
+        violation(o, ORDER_DELETE, "%s: %s: %s", site_name(site), e->name, why);
+    }
+}
+
+static void check_manifest_goes(struct disk_order *o, const struct entry *e,
+                                enum site site)
+{
+    const struct entry *pointer = find_pointer(o, e->dir);
+    bool newest = pointer && e->inode == pointer->inode->target;
+    o->checks[ORDER_DELETE]++;
+    if (e->inode->in_force)
+        violation(o, ORDER_DELETE, "%s: %s: %s", site_name(site), e->name,
+                  newest ? "the pointer names it"
+                         : "the switch of the pointer is not synced");
 }
 
 static void check_going(struct disk_order *o, unsigned dir, const char *name,
                         enum site site)
 {
     struct entry *e = entry_find(o, dir, name);
-    struct entry *pointer = pending_pointer(o, dir);
     if (!e) return;
     switch (site_kind(site)) {
     case KIND_WAL:
     case KIND_SST: check_delete(o, e, site); break;
-    case KIND_MANIFEST:
-        if (pointer)
-            violation(o, ORDER_DELETE, "%s: %s: the switch of %s is not synced",
-                      site_name(site), name, pointer->name);
-        break;
+    case KIND_MANIFEST: check_manifest_goes(o, e, site); break;
     default: break;
     }
 }
@@ -329,57 +388,107 @@ static void check_going(struct disk_order *o, unsigned dir, const char *name,
 static void check_recycled(struct disk_order *o, const struct inode *inode,
                            enum site site)
 {
-    for (struct entry *e = o->entries; e; e = e->next)
-        if (e->inode == inode && e->renamed && e->pending)
+    for (struct entry *e = o->entries; e; e = e->next) {
+        if (e->inode != inode || !e->renamed) continue;
+        o->checks[ORDER_RECYCLE]++;
+        if (e->pending)
             violation(o, ORDER_RECYCLE, "%s: %s: its name is not synced", site_name(site),
                       e->name);
+    }
 }
 
-/* ---- edits ---- */
+/* ---- what manifests and pointers say ---- */
 
-void disk_order_set_edits(struct disk_order *order, disk_order_edit_fn *fn, void *arg)
+void disk_order_set_reader(struct disk_order *order, disk_order_reader_fn *fn, void *arg)
 {
-    order->edit = fn;
-    order->edit_arg = arg;
+    order->reader = fn;
+    order->reader_arg = arg;
 }
 
 void disk_order_edit_adds(struct disk_order *order, const char *name)
 {
-    assert(order->editing.manifest);
-    struct entry *e = entry_find(order, order->editing.dir, name);
+    struct inode *manifest = order->reading.file;
+    assert(manifest);
+    struct entry *e = entry_find(order, order->reading.dir, name);
     if (!e) {
-        violation(order, ORDER_EDIT, "%s: %s: there is no such file",
-                  site_name(SITE_MANIFEST_WRITE), name);
+        order->checks[ORDER_EDIT]++;
+        if (!order->reading.found)
+            violation(order, ORDER_EDIT, "%s: %s: there is no such file",
+                      site_name(SITE_MANIFEST_WRITE), name);
         return;
     }
-    if (order->editing.manifest->in_force) require_named(order, SITE_MANIFEST_WRITE, e);
+    if (manifest->in_force && !order->reading.found)
+        require_named(order, SITE_MANIFEST_WRITE, e, manifest);
+    struct naming *n = naming_find(e, manifest);
+    if (!n) {
+        n = must(mem_zalloc(order->mem, sizeof *n));
+        n->manifest = manifest;
+        n->next = e->namings;
+        e->namings = n;
+    }
+    n->freed = NOT_FREED;
     e->named = true;
-    e->freed = NOT_FREED;
 }
 
 void disk_order_edit_frees(struct disk_order *order, const char *name)
 {
-    assert(order->editing.manifest);
-    struct entry *e = entry_find(order, order->editing.dir, name);
-    if (!e) return;
-    e->freed = order->now + 1; /* the write that comes */
-    e->freed_in = order->editing.manifest;
+    assert(order->reading.file);
+    struct entry *e = entry_find(order, order->reading.dir, name);
+    struct naming *n = e ? naming_find(e, order->reading.file) : NULL;
+    /* by the write that comes, or by one that counts as durable */
+    if (n) n->freed = order->reading.found ? 0 : order->now + 1;
 }
 
-static void edit_begins(struct disk_order *o, struct order_file *f, uint64_t offset,
-                        const void *bytes, size_t n, enum site site)
+void disk_order_points_to(struct disk_order *order, const char *manifest)
 {
-    struct entry *m = o->entries;
-    while (m && m->inode != f->inode)
-        m = m->next;
-    if (!o->edit) {
-        if (f->inode->in_force) check_tables(o, f->dir, site);
-        return;
+    assert(order->reading.file);
+    struct entry *e = entry_find(order, order->reading.dir, manifest);
+    order->reading.file->target = e ? e->inode : NULL;
+    if (e && order->reading.found) e->inode->in_force = true;
+}
+
+/* Tells the reader what the file holds, or is going to hold. */
+static void tell_reader(struct disk_order *o, const struct order_file *f, bool found,
+                        uint64_t offset, const void *bytes, size_t n)
+{
+    struct entry *e = o->entries;
+    while (e && e->inode != f->inode)
+        e = e->next;
+    f->inode->read = true;
+    if (!e || !o->reader) return;
+    o->reading.file = f->inode;
+    o->reading.dir = f->dir;
+    o->reading.found = found;
+    if (found && f->inode->kind == KIND_CURRENT) e->pointer = true;
+    o->reader(o->reader_arg, o, e->name, offset, bytes, n);
+    o->reading.file = NULL;
+}
+
+/* Are the reader's words asked about such a file? */
+static bool is_read(const struct disk_file *file)
+{
+    return file->kind == KIND_MANIFEST || file->kind == KIND_CURRENT;
+}
+
+/* What a manifest or pointer holds, read from the disk: when one of an earlier process is
+ * opened first, and when a write has answered an error. */
+static void read_back(struct disk_order *o, struct order_file *f)
+{
+    const struct disk_ops *ops = f->inner->disk->ops;
+    uint64_t size = 0;
+    if (ops->size(f->inner, &size)) return;
+    uint8_t *bytes = must(mem_alloc(o->mem, (size_t)size + 1));
+    size_t n = 0, got = 1;
+    while (n < size && got > 0) {
+        int e = ops->read(f->inner, n, bytes + n, (size_t)size - n, &got);
+        if (e == -EINTR) continue;
+        if (e) break;
+        n += got;
     }
-    o->editing.manifest = f->inode;
-    o->editing.dir = f->dir;
-    o->edit(o->edit_arg, o, m ? m->name : "", offset, bytes, n);
-    o->editing.manifest = NULL;
+    enter(&o->disk);
+    tell_reader(o, f, true, 0, bytes, n);
+    leave(o);
+    mem_free(o->mem, bytes);
 }
 
 /* ---- replies ---- */
@@ -392,16 +501,29 @@ uint64_t disk_order_now(struct disk_order *order)
     return now;
 }
 
+/* A log counts until an edit that gives it up is durable: what it held is in a table. */
+static bool log_counts(const struct entry *e)
+{
+    const struct naming *n = e->namings;
+    while (n && !naming_counts(n))
+        n = n->next;
+    return n || !e->named;
+}
+
 void disk_order_acknowledge(struct disk_order *order, uint64_t moment)
 {
     struct disk_order *o = enter(&order->disk);
     for (struct entry *e = o->entries; e; e = e->next) {
         const struct inode *i = e->inode;
+        if (!i->recorded || i->recorded > moment || !log_counts(e)) continue;
+        o->checks[ORDER_ACKNOWLEDGE]++;
         if (i->first_due && i->first_due <= moment)
             violation(o, ORDER_ACKNOWLEDGE, "reply: %s: its records are not synced",
                       e->name);
-        if (i->recorded && i->recorded <= moment && e->pending)
+        if (e->pending)
             violation(o, ORDER_ACKNOWLEDGE, "reply: %s: its name is not synced", e->name);
+        if (!e->named)
+            violation(o, ORDER_ACKNOWLEDGE, "reply: %s: no manifest names it", e->name);
     }
     leave(o);
 }
@@ -436,7 +558,7 @@ static struct dir_name *dir_add(struct disk_order *o, const char *name)
 {
     struct dir_name *d = must(mem_zalloc(o->mem, sizeof *d));
     snprintf(d->name, sizeof d->name, "%s", name);
-    d->number = o->dirs ? o->dirs->number + 1 : 0;
+    d->number = o->dir_count++;
     d->next = o->dirs;
     o->dirs = d;
     return d;
@@ -449,7 +571,6 @@ static int note_existing(void *arg, const char *name)
     struct disk_order *o = enter(d->dir.disk);
     struct entry *e = entry_set(o, d->number, name, inode_new(o, KIND_OTHER));
     e->pending = false;
-    e->inode->in_force = true;
     leave(o);
     return 0;
 }
@@ -490,6 +611,7 @@ static void dir_synced(struct disk_order *o, unsigned dir, uint64_t covers, int 
             e->lost = true;
         else if (!e->lost)
             e->pending = false;
+        if (e->pointer && !e->pending) pointer_settled(o, e);
     }
 }
 
@@ -513,7 +635,42 @@ static int order_list(struct disk_dir *dir, disk_list_fn *fn, void *arg)
 
 /* ---- names ---- */
 
-/* Whatever is answered, what was checked counts: an error may come after the effect. */
+struct look {
+    const char *name;
+    bool there;
+};
+
+static int look_at(void *arg, const char *name)
+{
+    struct look *l = arg;
+    l->there = l->there || !strcmp(l->name, name);
+    return 0;
+}
+
+static bool is_there(struct disk_dir *inner, const char *name)
+{
+    struct look l = {name, false};
+    return !inner->disk->ops->list(inner, look_at, &l) && l.there;
+}
+
+static void note_rename(struct disk_order *o, unsigned dir, const char *from,
+                        const char *to, enum site site)
+{
+    struct entry *e = entry_find(o, dir, from);
+    if (!e || !strcmp(from, to)) return;
+    struct inode *i = e->inode;
+    struct entry *renamed = entry_set(o, dir, to, i);
+    renamed->renamed = true;
+    entry_remove(o, e);
+    if (site_kind(site) == KIND_CURRENT) {
+        renamed->pointer = true;
+        if (i->target) i->target->in_force = true;
+    }
+    /* What a recycled log held was given up. */
+    if (site_kind(site) == KIND_WAL) i->recorded = i->first_due = 0;
+}
+
+/* After an error the effect may be there all the same: the disk is asked. */
 static int order_rename(struct disk_dir *dir, const char *from, const char *to,
                         enum site site)
 {
@@ -524,17 +681,11 @@ static int order_rename(struct disk_dir *dir, const char *from, const char *to,
     leave(o);
     struct disk_dir *inner = inner_dir(dir);
     int result = inner->disk->ops->rename(inner, from, to, site);
-    if (result) return result;
+    if (result && (is_there(inner, from) || !is_there(inner, to))) return result;
     enter(dir->disk);
-    struct entry *e = entry_find(o, d, from);
-    if (e && strcmp(from, to) != 0) {
-        entry_set(o, d, to, e->inode)->renamed = true;
-        entry_remove(o, e);
-    }
-    struct entry *m = newest_manifest(o, d);
-    if (m && site_kind(site) == KIND_CURRENT) m->inode->in_force = true;
+    note_rename(o, d, from, to, site);
     leave(o);
-    return 0;
+    return result;
 }
 
 static int order_link(struct disk_dir *dir, const char *name, struct disk_dir *to_dir,
@@ -542,12 +693,15 @@ static int order_link(struct disk_dir *dir, const char *name, struct disk_dir *t
 {
     struct disk_dir *inner = inner_dir(dir);
     int result = inner->disk->ops->link(inner, name, inner_dir(to_dir), to, site);
-    if (result) return result;
     struct disk_order *o = enter(dir->disk);
     struct entry *e = entry_find(o, dir_number(dir), name);
-    if (e) entry_set(o, dir_number(to_dir), to, e->inode);
+    struct entry *known = entry_find(o, dir_number(to_dir), to);
     leave(o);
-    return 0;
+    if (!e || known || (result && !is_there(inner_dir(to_dir), to))) return result;
+    enter(dir->disk);
+    entry_set(o, dir_number(to_dir), to, e->inode);
+    leave(o);
+    return result;
 }
 
 static int order_unlink(struct disk_dir *dir, const char *name, enum site site)
@@ -557,43 +711,54 @@ static int order_unlink(struct disk_dir *dir, const char *name, enum site site)
     leave(o);
     struct disk_dir *inner = inner_dir(dir);
     int result = inner->disk->ops->unlink(inner, name, site);
-    if (result) return result;
+    if (result && is_there(inner, name)) return result;
     enter(dir->disk);
     struct entry *e = entry_find(o, dir_number(dir), name);
     if (e) entry_remove(o, e);
     leave(o);
-    return 0;
+    return result;
 }
 
 /* ---- opening ---- */
 
-static struct disk_file *file_new(struct disk_dir *dir, const char *name, unsigned flags,
-                                  enum site site, struct disk_file *inner)
+static struct order_file *file_new(struct disk_dir *dir, const char *name, unsigned flags,
+                                   enum site site, struct disk_file *inner)
 {
     struct disk_order *o = enter(dir->disk);
     struct entry *e = entry_find(o, dir_number(dir), name);
-    if (!e) e = entry_set(o, dir_number(dir), name, inode_new(o, site_kind(site)));
+    if (!e) {
+        e = entry_set(o, dir_number(dir), name, inode_new(o, site_kind(site)));
+        /* Without being created it was there before we looked. */
+        e->pending = flags & DISK_CREATE;
+    }
     struct inode *i = e->inode;
     i->kind = site_kind(site);
-    if (flags & DISK_TRUNC) i->changed = ++o->now;
+    if (flags & DISK_TRUNC) {
+        i->changed = ++o->now;
+        i->pending = i->lost = (struct range){0, 0};
+    }
     i->refs++;
-    bool writes = flags & DISK_WRITE;
-    i->writers += writes;
     struct order_file *f = must(mem_alloc(o->mem, sizeof *f));
-    *f = (struct order_file){
-        {dir->disk, site_kind(site)}, inner, i, dir_number(dir), writes};
+    *f = (struct order_file){{dir->disk, site_kind(site)}, inner, i, dir_number(dir)};
     leave(o);
-    return &f->file;
+    return f;
 }
 
 static int order_open(struct disk_dir *dir, const char *name, unsigned flags,
                       enum site site, struct disk_file **out)
 {
     struct disk_dir *inner = inner_dir(dir);
+    struct disk_order *o = order_of(dir->disk);
     struct disk_file *found;
     int e = inner->disk->ops->open(inner, name, flags, site, &found);
-    if (!e) *out = file_new(dir, name, flags, site, found);
-    return e;
+    if (e) return e;
+    struct order_file *f = file_new(dir, name, flags, site, found);
+    if (flags & DISK_TRUNC) f->inode->read = true;
+    if (!f->inode->read &&
+        (f->file.kind == KIND_MANIFEST || f->file.kind == KIND_CURRENT))
+        read_back(o, f);
+    *out = &f->file;
+    return 0;
 }
 
 static int order_lock(struct disk_dir *dir, const char *name, enum site site,
@@ -602,7 +767,7 @@ static int order_lock(struct disk_dir *dir, const char *name, enum site site,
     struct disk_dir *inner = inner_dir(dir);
     struct disk_file *found;
     int e = inner->disk->ops->lock(inner, name, site, &found);
-    if (!e) *out = file_new(dir, name, 0, site, found);
+    if (!e) *out = &file_new(dir, name, 0, site, found)->file;
     return e;
 }
 
@@ -611,7 +776,6 @@ static void order_close(struct disk_file *file)
     struct order_file *f = (struct order_file *)file;
     f->inner->disk->ops->close(f->inner);
     struct disk_order *o = enter(file->disk);
-    f->inode->writers -= f->writes;
     inode_unref(o, f->inode);
     leave(o);
     mem_free(o->mem, f);
@@ -632,12 +796,15 @@ static int order_size(struct disk_file *file, uint64_t *out)
     return inner->disk->ops->size(inner, out);
 }
 
-/* The change counts from the return on, also a failed one: part of it may be there. */
-static void note_change(struct disk_file *file, enum site site)
+/* The change counts from the return on, also a failed one: part of it may be there. What
+ * was lost and is written again, from its beginning on, is pending like anything else. */
+static void note_change(struct disk_file *file, enum site site, struct range bytes)
 {
     struct disk_order *o = enter(file->disk);
     struct inode *i = inode_of(file);
     i->changed = ++o->now;
+    i->pending = span(i->pending, bytes);
+    if (bytes.from <= i->lost.from && bytes.to > i->lost.from) i->lost.from = bytes.to;
     if (site == SITE_MANIFEST_WRITE) i->edited = o->now;
     if (is_record(site)) {
         i->last_due = o->now;
@@ -653,20 +820,23 @@ static int order_write(struct disk_file *file, uint64_t offset, const void *buf,
     struct disk_order *o = enter(file->disk);
     struct order_file *f = (struct order_file *)file;
     if (site_kind(site) == KIND_WAL) check_recycled(o, f->inode, site);
-    if (site == SITE_MANIFEST_WRITE) edit_begins(o, f, offset, buf, n, site);
+    if (is_read(file)) tell_reader(o, f, false, offset, buf, n);
     leave(o);
     int result = f->inner->disk->ops->write(f->inner, offset, buf, n, site, put);
-    note_change(file, site);
+    note_change(file, site, (struct range){offset, offset + n});
+    if (result && is_read(file)) read_back(o, f);
     return result;
 }
 
 static void file_synced(struct inode *i, uint64_t covers, int result)
 {
     if (result) {
-        if (i->changed > i->synced) i->lost = true;
+        /* A mark that a log may have lost is not held against later records. */
+        if (i->kind != KIND_WAL || i->first_due) i->lost = span(i->lost, i->pending);
         return;
     }
-    if (i->lost) return;
+    if (i->changed <= covers) i->pending = (struct range){0, 0};
+    if (!empty(i->lost)) return;
     if (i->synced < covers) i->synced = covers;
     if (i->first_due && i->last_due <= covers)
         i->first_due = 0;
@@ -690,7 +860,7 @@ static int order_truncate(struct disk_file *file, uint64_t size, enum site site)
 {
     struct disk_file *inner = inner_file(file);
     int result = inner->disk->ops->truncate(inner, size, site);
-    note_change(file, site);
+    note_change(file, site, (struct range){0, UINT64_MAX});
     return result;
 }
 
@@ -698,7 +868,7 @@ static int order_allocate(struct disk_file *file, uint64_t size, enum site site)
 {
     struct disk_file *inner = inner_file(file);
     int result = inner->disk->ops->allocate(inner, size, site);
-    note_change(file, site);
+    note_change(file, site, (struct range){0, UINT64_MAX});
     return result;
 }
 
@@ -755,10 +925,21 @@ static const struct disk_ops order_ops = {
     .unmap = order_unmap,
 };
 
+const char *order_rule_name(enum order_rule rule)
+{
+    static const char *const names[] = {
+#define ORDER_RULE_NAME(id, name, text) [id] = name,
+        ORDER_RULES(ORDER_RULE_NAME)
+#undef ORDER_RULE_NAME
+    };
+    assert(rule < ORDER_RULE_COUNT);
+    return names[rule];
+}
+
 const char *order_rule_text(enum order_rule rule)
 {
     static const char *const texts[] = {
-#define ORDER_RULE_TEXT(id, text) [id] = text,
+#define ORDER_RULE_TEXT(id, name, text) [id] = text,
         ORDER_RULES(ORDER_RULE_TEXT)
 #undef ORDER_RULE_TEXT
     };
@@ -782,15 +963,22 @@ int disk_order_new(struct mem *mem, struct disk *inner,
     return 0;
 }
 
+void disk_order_forget(struct disk_order *order)
+{
+    struct disk_order *o = enter(&order->disk);
+    while (o->entries)
+        entry_remove(o, o->entries);
+    while (o->dirs) {
+        struct dir_name *d = o->dirs;
+        o->dirs = d->next;
+        mem_free(o->mem, d);
+    }
+    leave(o);
+}
+
 void disk_order_free(struct disk_order *order)
 {
-    while (order->entries)
-        entry_remove(order, order->entries);
-    while (order->dirs) {
-        struct dir_name *d = order->dirs;
-        order->dirs = d->next;
-        mem_free(order->mem, d);
-    }
+    disk_order_forget(order);
     assert(!order->inodes);
     pthread_mutex_destroy(&order->lock);
     mem_free(order->mem, order);
@@ -804,4 +992,10 @@ struct disk *disk_order_disk(struct disk_order *order)
 unsigned long disk_order_violations(const struct disk_order *order)
 {
     return order->violations;
+}
+
+uint64_t disk_order_checks(const struct disk_order *order, enum order_rule rule)
+{
+    assert(rule < ORDER_RULE_COUNT);
+    return order->checks[rule];
 }

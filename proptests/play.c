@@ -28,6 +28,12 @@ __attribute__((format(printf, 2, 3))) static bool problem(struct play *p,
     return false;
 }
 
+static void event(struct play *p, enum play_event e)
+{
+    if (p->world->event)
+        p->world->event(p->world->event_arg, e, model_groups(p->model) - 1);
+}
+
 /* ---- what failed, and whether it may ---- */
 
 /* Notices that the store refuses writes. From then on nothing that is not durable yet
@@ -160,12 +166,6 @@ static bool iterate(struct play *p)
 }
 
 /* ---- writing ---- */
-
-static void event(struct play *p, enum play_event e)
-{
-    if (p->world->event)
-        p->world->event(p->world->event_arg, e, model_groups(p->model) - 1);
-}
 
 static enum err entry_add(struct play *p, struct batch *b, const struct tape_entry *e)
 {
@@ -321,6 +321,7 @@ static bool crash(struct play *p, const struct tape_op *op)
         disk_sim_process_crash(p->world->sim);
     }
     bury(p);
+    event(p, PLAY_CRASHED);
     return open_store(p, lower);
 }
 

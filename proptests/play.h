@@ -21,7 +21,12 @@
 #include "proptests/model.h"
 #include "proptests/tape.h"
 
-enum play_event { PLAY_ISSUED, PLAY_ACKED, PLAY_FAILED };
+enum play_event {
+    PLAY_ISSUED,
+    PLAY_ACKED,  /* answered with OK */
+    PLAY_FAILED, /* answered with an error */
+    PLAY_CRASHED /* the process is dead and its store given back */
+};
 typedef void play_event_fn(void *arg, enum play_event event, size_t group);
 
 struct play_world {

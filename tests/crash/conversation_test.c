@@ -37,6 +37,7 @@ static void sent(void *arg, struct peer *peer, const void *bytes, size_t n,
     for (unsigned i = 0; i < st->count && !st->restarted; i++)
         if (st->speakers[i].peer == peer)
             speaker_heard(&st->speakers[i], bytes, n, total);
+    if (st->config.appendfsync == SYNC_ALWAYS) order_watch_acknowledge(&st->world.watch);
 }
 
 static void start_server(struct stage *st)

@@ -86,7 +86,6 @@ static enum err load(struct db *db, struct history *h, int n)
 static void tiny(struct teststore *t, enum sync_policy sync)
 {
     teststore_init(t);
-    t->unwatched = true;
     t->options.sync = sync;
     t->options.memtable_bytes = 1024;
     t->options.log_bytes = 1024;

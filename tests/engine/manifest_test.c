@@ -247,7 +247,6 @@ static void a_roll_over_may_fail_at_every_call(void)
         struct teststore t;
         struct failing f;
         teststore_init(&t);
-        t.unwatched = true;
         t.options.sync = SYNC_ALWAYS;
         REQUIRE_INT(teststore_open(&t), ERR_OK);
         teststore_fill(&t, "k", 20, 30, 1);

@@ -11,8 +11,7 @@
 
 struct watched {
     struct teststore store;
-    struct disk_order *order;
-    struct order_edits edits;
+    struct order_watch watch;
     int seen[ORDER_RULE_COUNT];
     bool quiet;
 };
@@ -28,18 +27,14 @@ static void watch(struct watched *w)
 {
     memset(w, 0, sizeof *w);
     teststore_init(&w->store);
-    REQUIRE_INT(disk_order_new(mem_libc(), w->store.disk, on_violation, w, &w->order), 0);
-    order_edits_init(&w->edits, mem_libc());
-    disk_order_set_edits(w->order, order_edits_read, &w->edits);
-    w->store.env.disk = disk_order_disk(w->order);
+    w->store.env.disk = order_watch_init(&w->watch, w->store.disk, on_violation, w);
     w->store.options.sync = SYNC_ALWAYS;
 }
 
 static void unwatch(struct watched *w)
 {
     teststore_deinit(&w->store);
-    order_edits_deinit(&w->edits);
-    disk_order_free(w->order);
+    order_watch_deinit(&w->watch);
 }
 
 /* Puts under `always`, a reply after each; over and over the same keys, so that flushes,
@@ -52,7 +47,7 @@ static void load(struct watched *w, int puts)
     for (int i = 0; i < puts; i++) {
         snprintf(key, sizeof key, "key%03d", i * 37 % 100);
         if (teststore_put(&w->store, key, value) != ERR_OK) return;
-        disk_order_acknowledge(w->order, disk_order_now(w->order));
+        order_watch_acknowledge(&w->watch);
         db_step(w->store.db);
     }
 }
@@ -68,12 +63,12 @@ static void the_engine_keeps_every_rule(void)
     db_stats_get(w.store.db, &stats);
     CHECK(stats.flushes > 10);
     CHECK(stats.compactions > 5);
-    CHECK(w.edits.understood > 30);
+    CHECK(w.watch.edits.understood > 30);
     teststore_reopen(&w.store);
     load(&w, 300);
     teststore_close(&w.store);
 
-    CHECK_INT(disk_order_violations(w.order), 0);
+    CHECK_INT(disk_order_violations(w.watch.order), 0);
     unwatch(&w);
 }
 
@@ -84,10 +79,10 @@ static void a_recovered_store_keeps_every_rule(void)
     REQUIRE_INT(teststore_open(&w.store), ERR_OK);
     load(&w, 333);
     REQUIRE_INT(teststore_kill(&w.store), ERR_OK);
-    disk_order_acknowledge(w.order, disk_order_now(w.order));
+    order_watch_acknowledge(&w.watch);
     load(&w, 300);
     teststore_close(&w.store);
-    CHECK_INT(disk_order_violations(w.order), 0);
+    CHECK_INT(disk_order_violations(w.watch.order), 0);
     unwatch(&w);
 }
 
@@ -109,7 +104,7 @@ static long dropped(enum site site, long *hits)
         teststore_close(&w.store);
     }
     plan_disarm_all();
-    long violations = (long)disk_order_violations(w.order);
+    long violations = (long)disk_order_violations(w.watch.order);
     *hits = plan.hits;
     unwatch(&w);
     return violations;

@@ -1,9 +1,13 @@
 #include "tests/support/order_edits.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/filename.h"
+
+/* ---- what an edit changes ---- */
 
 /* The names of all files of a state: they are compared as texts. */
 struct name_list {
@@ -40,41 +44,141 @@ static void report(struct disk_order *order, const struct name_list *before,
             disk_order_edit_frees(order, before->names[i]);
 }
 
-static void restart(struct order_edits *e)
+/* ---- manifests ---- */
+
+static void begin_manifest(struct order_edits *e, uint64_t number)
 {
     store_state_deinit(&e->state, e->mem);
     store_state_init(&e->state);
+    e->state.manifest = number;
+    e->read = 0;
 }
 
-void order_edits_init(struct order_edits *e, struct mem *mem)
+static void keep(struct order_edits *e, size_t offset, const void *bytes, size_t n)
 {
-    *e = (struct order_edits){.mem = mem};
-    store_state_init(&e->state);
-}
-
-void order_edits_deinit(struct order_edits *e)
-{
-    store_state_deinit(&e->state, e->mem);
-}
-
-void order_edits_read(void *arg, struct disk_order *order, const char *manifest,
-                      uint64_t offset, const void *bytes, size_t n)
-{
-    struct order_edits *e = arg;
-    struct err_detail why;
-    struct wal_record record;
-    uint64_t number;
-    if (filename_parse(manifest, &number) != FILENAME_MANIFEST) abort();
-    if (offset > 0 && !e->known) return;
-    if (wal_parse(bytes, n, number, &record) != WAL_PARSE_OK) abort();
-    struct name_list before = names_of(&e->state);
-    if (offset == 0) restart(e); /* a snapshot says everything */
-    e->known = store_state_decode(&e->state, record.payload, e->mem, &why) == ERR_OK;
-    struct name_list after = names_of(&e->state);
-    if (e->known) {
-        report(order, &before, &after);
-        e->understood++;
+    if (offset + n > e->room) {
+        e->room = 2 * (offset + n);
+        e->bytes = realloc(e->bytes, e->room);
+        if (!e->bytes) abort();
     }
+    if (offset > e->size) memset(e->bytes + e->size, 0, offset - e->size);
+    if (n) memcpy(e->bytes + offset, bytes, n);
+    if (offset + n > e->size) e->size = offset + n;
+}
+
+/* Whole records only: a write may come in pieces, and what an earlier process left may be
+ * torn or damaged. */
+static void read_records(struct order_edits *e)
+{
+    struct wal_record record;
+    struct err_detail why;
+    while (e->read < e->size && wal_parse(e->bytes + e->read, e->size - e->read,
+                                          e->state.manifest, &record) == WAL_PARSE_OK) {
+        if (record.payload.size) {
+            if (store_state_decode(&e->state, record.payload, e->mem, &why)) return;
+            e->understood++;
+        }
+        e->read += record.bytes;
+    }
+}
+
+/* What is written where something was read already takes its place: an edit whose write
+ * has failed, or a tail that recovery writes again. */
+static void read_manifest(struct order_edits *e, struct disk_order *order,
+                          uint64_t number, uint64_t offset, const void *bytes, size_t n)
+{
+    struct name_list before = {NULL, 0};
+    if (number == e->state.manifest) before = names_of(&e->state);
+    if (offset == 0) {
+        begin_manifest(e, number);
+        e->size = 0;
+    }
+    if (number != e->state.manifest) {
+        fprintf(stderr, "order_edits: an edit of a manifest that was given up\n");
+        abort();
+    }
+    if (offset < e->read) begin_manifest(e, number);
+    keep(e, (size_t)offset, bytes, n);
+    read_records(e);
+    struct name_list after = names_of(&e->state);
+    report(order, &before, &after);
     free(before.names);
     free(after.names);
+}
+
+static void read_pointer(struct disk_order *order, const char *text, size_t n)
+{
+    char name[FILENAME_BYTES], line[128];
+    snprintf(line, sizeof line, "%.*s", (int)n, text);
+    if (sscanf(line, "%*s %*u %31s", name) == 1) disk_order_points_to(order, name);
+}
+
+static void order_edits_read(void *arg, struct disk_order *order, const char *name,
+                             uint64_t offset, const void *bytes, size_t n)
+{
+    uint64_t number;
+    if (filename_parse(name, &number) == FILENAME_MANIFEST)
+        read_manifest(arg, order, number, offset, bytes, n);
+    else
+        read_pointer(order, bytes, n);
+}
+
+static void order_edits_init(struct order_edits *e)
+{
+    *e = (struct order_edits){.mem = mem_libc()};
+    store_state_init(&e->state);
+}
+
+static void order_edits_deinit(struct order_edits *e)
+{
+    store_state_deinit(&e->state, e->mem);
+    free(e->bytes);
+}
+
+/* ---- the watch ---- */
+
+struct disk *order_watch_init(struct order_watch *w, struct disk *inner,
+                              disk_order_violation_fn *on_violation, void *arg)
+{
+    if (disk_order_new(mem_libc(), inner, on_violation, arg, &w->order)) abort();
+    order_edits_init(&w->edits);
+    disk_order_set_reader(w->order, order_edits_read, &w->edits);
+    return disk_order_disk(w->order);
+}
+
+void order_watch_deinit(struct order_watch *w)
+{
+    order_edits_deinit(&w->edits);
+    disk_order_free(w->order);
+    w->order = NULL;
+}
+
+void order_watch_restart(struct order_watch *w)
+{
+    disk_order_forget(w->order);
+    begin_manifest(&w->edits, 0);
+    w->edits.size = 0;
+}
+
+void order_watch_acknowledge(struct order_watch *w)
+{
+    disk_order_acknowledge(w->order, disk_order_now(w->order));
+}
+
+/* ---- counts ---- */
+
+void order_counts_add(struct order_counts *to, const struct order_watch *from)
+{
+    for (unsigned r = 0; r < ORDER_RULE_COUNT; r++)
+        to->checks[r] += disk_order_checks(from->order, (enum order_rule)r);
+}
+
+const char *order_counts_text(const struct order_counts *c, char out[ORDER_COUNTS_TEXT])
+{
+    size_t used = 0;
+    for (unsigned r = 0; r < ORDER_RULE_COUNT && used < ORDER_COUNTS_TEXT; r++)
+        used += (size_t)snprintf(out + used, ORDER_COUNTS_TEXT - used, "%s%s %" PRIu64,
+                                 r ? ", " : "", order_rule_name((enum order_rule)r),
+                                 c->checks[r]);
+    return out;
 }

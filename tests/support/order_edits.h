@@ -1,14 +1,19 @@
-/* order_edits.h - tells the ordering assert what the engine's manifest edits mean.
+/* order_edits.h - the ordering assert around a disk on which the engine keeps its store.
  *
- * Flow:  disk_order > order_edits_read > engine/manifest.h > disk_order_edit_adds, _frees
- * Owns:  the state that the edits add up to.
+ * Flow:  disk_order > order_edits_read > engine/manifest.h > disk_order_edit_adds, _frees,
+ *        _points_to
+ * Owns:  the wrapper, and the state that the edits of the newest manifest add up to.
+ * Tests: tests/engine/order_test.c
  *
- *     struct order_edits edits;
- *     order_edits_init(&edits, mem_libc());
- *     disk_order_set_edits(order, order_edits_read, &edits);
+ *     struct order_watch watch;
+ *     env.disk = order_watch_init(&watch, disk, on_violation, arg);
+ *     ...                              after a crash, and the old store's close:
+ *     order_watch_restart(&watch);
+ *     ...                              when everything is closed:
+ *     order_watch_deinit(&watch);
  *
- * It follows a store from its creation or from the next snapshot on; edits before that
- * are not understood and mean nothing.
+ * Manifests of an earlier process are read when the engine opens them, as far as their
+ * records are whole.
  */
 #ifndef TESTS_SUPPORT_ORDER_EDITS_H
 #define TESTS_SUPPORT_ORDER_EDITS_H
@@ -18,15 +23,33 @@
 
 struct order_edits {
     struct mem *mem;
-    struct store_state state;
-    bool known;          /* state is what the manifest says */
+    struct store_state state; /* state.manifest: of which one; 0: of none */
+    uint8_t *bytes;           /* of that manifest; edits are read when they are whole */
+    size_t size, read, room;
     unsigned understood; /* edits and snapshots */
 };
 
-void order_edits_init(struct order_edits *e, struct mem *mem);
-void order_edits_deinit(struct order_edits *e);
-/* A disk_order_edit_fn; arg is the struct. */
-void order_edits_read(void *arg, struct disk_order *order, const char *manifest,
-                      uint64_t offset, const void *bytes, size_t n);
+struct order_watch {
+    struct disk_order *order;
+    struct order_edits edits;
+};
+
+/* The disk to give to the store. Aborts without memory. */
+struct disk *order_watch_init(struct order_watch *w, struct disk *inner,
+                              disk_order_violation_fn *on_violation, void *arg);
+void order_watch_deinit(struct order_watch *w);
+/* The process died: what the disk shows now counts as durable. */
+void order_watch_restart(struct order_watch *w);
+/* A reply leaves that promises everything which was written so far. */
+void order_watch_acknowledge(struct order_watch *w);
+
+/* How often each rule was applied, added up over many runs. */
+struct order_counts {
+    uint64_t checks[ORDER_RULE_COUNT];
+};
+void order_counts_add(struct order_counts *to, const struct order_watch *from);
+/* "pointer 12, edit 40, ..."; returns out. */
+#define ORDER_COUNTS_TEXT 160
+const char *order_counts_text(const struct order_counts *c, char out[ORDER_COUNTS_TEXT]);
 
 #endif

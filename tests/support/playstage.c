@@ -26,20 +26,42 @@ static void options_of(const struct playstage *stage, struct options *o)
     o->sync = stage->policy;
 }
 
+struct watched_play {
+    struct simworld *world;
+    struct play play;
+};
+
+/* An OK under `always` promises that the group is safe; after a crash the assert begins
+ * anew. */
+static void watch_event(void *arg, enum play_event event, size_t group)
+{
+    struct watched_play *p = arg;
+    (void)group;
+    if (event == PLAY_CRASHED) order_watch_restart(&p->world->watch);
+    if (event == PLAY_ACKED && p->play.options.sync == SYNC_ALWAYS)
+        order_watch_acknowledge(&p->world->watch);
+}
+
 /* Plays and finishes the tape in a world that is there. */
 static void play_in(struct simworld *w, const struct playstage *stage,
                     const uint8_t *tape, size_t size, char problem[PLAYSTAGE_PROBLEM])
 {
     struct options o;
     options_of(stage, &o);
-    struct play_world pw = {
-        .env = w->env, .sim = w->sim, .clock = &w->clock, .dir = SIMWORLD_STORE};
-    struct play p;
-    play_init(&p, &pw, &o);
-    play_tape(&p, tape, size);
-    play_finish(&p);
-    snprintf(problem, PLAYSTAGE_PROBLEM, "%s", p.problem);
-    play_deinit(&p);
+    struct watched_play p = {.world = w};
+    struct play_world pw = {.env = w->env,
+                            .sim = w->sim,
+                            .clock = &w->clock,
+                            .dir = SIMWORLD_STORE,
+                            .event = watch_event,
+                            .event_arg = &p};
+    play_init(&p.play, &pw, &o);
+    play_tape(&p.play, tape, size);
+    play_finish(&p.play);
+    snprintf(problem, PLAYSTAGE_PROBLEM, "%s",
+             p.play.problem[0] ? p.play.problem : w->disorder);
+    play_deinit(&p.play);
+    w->disorder[0] = 0; /* told already */
     bool leak = w->mem.blocks != 0;
     if (leak && !*problem)
         snprintf(problem, PLAYSTAGE_PROBLEM, "%ld blocks leak", w->mem.blocks);

@@ -36,6 +36,13 @@ static void hook_yield(struct sched *sched)
     sched_yield_point(h->world->sched);
 }
 
+static void on_disorder(void *arg, enum order_rule rule, const char *line)
+{
+    struct simworld *w = arg;
+    if (!w->disorder[0])
+        snprintf(w->disorder, sizeof w->disorder, "%s: %s", order_rule_text(rule), line);
+}
+
 void simworld_init(struct simworld *w, const struct simworld_options *options)
 {
     struct simworld_options o;
@@ -57,6 +64,7 @@ void simworld_init(struct simworld *w, const struct simworld_options *options)
         if (o.coroutines) disk_trace_set_actor(w->trace, current_actor, w->sched);
         w->disk = disk_trace_disk(w->trace);
     }
+    w->disk = order_watch_init(&w->watch, w->disk, on_disorder, w);
     w->net = net_sim_new(mem_libc(), &w->clock);
     REQUIRE(w->net != NULL);
     w->env = (struct db_env){.disk = w->disk,
@@ -71,6 +79,8 @@ void simworld_deinit(struct simworld *w)
 {
     CHECK_INT(w->mem.blocks, 0);
     CHECK_INT(net_sim_open_handles(w->net), 0);
+    CHECK_TEXT(w->disorder, "");
+    order_watch_deinit(&w->watch);
     net_sim_free(w->net);
     sched_free(w->sched);
     if (w->trace) disk_trace_free(w->trace);
@@ -80,11 +90,13 @@ void simworld_deinit(struct simworld *w)
 void simworld_cut(struct simworld *w, enum disk_sim_survivors survivors)
 {
     disk_sim_power_cut(w->sim, survivors, &w->rng);
+    order_watch_restart(&w->watch);
 }
 
 void simworld_kill(struct simworld *w)
 {
     disk_sim_process_crash(w->sim);
+    order_watch_restart(&w->watch);
 }
 
 void simworld_remember_at(struct simworld *w, long point, void (*fn)(void *), void *arg)

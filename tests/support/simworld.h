@@ -18,6 +18,7 @@
 #include "fault/net_sim.h"
 #include "fault/rng.h"
 #include "fault/sched_coroutine.h"
+#include "tests/support/order_edits.h"
 
 #define SIMWORLD_WALL_MS 1700000000000 /* the wall clock of a new world */
 #define SIMWORLD_STORE   "store"       /* the store's directory */
@@ -49,6 +50,8 @@ struct simworld {
     struct rng rng;
     struct disk *sim;         /* the simulated disk itself */
     struct disk_trace *trace; /* around it, or NULL */
+    struct order_watch watch; /* around that: the ordering assert */
+    char disorder[200];       /* what it has found first; simworld_deinit checks "" */
     struct disk *disk;        /* what to give to a store: the outermost wrapper */
     struct sched *sched;
     struct simworld_hook hook;
@@ -60,11 +63,13 @@ struct simworld {
 
 /* NULL options: the defaults. */
 void simworld_init(struct simworld *w, const struct simworld_options *o);
-/* Checks that whoever lived here has given everything back. */
+/* Checks that whoever lived here has given everything back, and kept the order of calls
+ * that disk_order.h demands. */
 void simworld_deinit(struct simworld *w);
 
 /* The power fails. Whoever lives here must still be freed; nothing it does to the disk
- * has an effect any more. Survivors are chosen by the world's rng where that is asked. */
+ * has an effect any more. Survivors are chosen by the world's rng where that is asked. What
+ * is on the disk then counts as durable for the ordering assert. */
 void simworld_cut(struct simworld *w, enum disk_sim_survivors survivors);
 /* The process dies: what it wrote is still in the cache, and may be lost later. */
 void simworld_kill(struct simworld *w);

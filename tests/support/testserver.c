@@ -18,6 +18,25 @@ static void collect_log(void *arg, enum log_level level, const char *line)
     snprintf(t->log + used, sizeof t->log - used, "%s\n", line);
 }
 
+/* Barriers out of order are a failure of whatever test sees them. */
+static void on_disorder(void *arg, enum order_rule rule, const char *line)
+{
+    (void)arg;
+    printf("  ordering assert: %s: %s\n", order_rule_text(rule), line);
+    CU_FAIL("a barrier is missing or out of order");
+}
+
+/* Under `always` whatever a reply tells of is safe before it leaves. */
+static void on_sent(void *arg, struct peer *peer, const void *bytes, size_t n,
+                    uint64_t total)
+{
+    struct testserver *t = arg;
+    (void)peer, (void)total;
+    if (memmem(bytes, n, "-MISCONF", 8)) t->refused = true;
+    if (t->config.appendfsync == SYNC_ALWAYS && !t->refused)
+        order_watch_acknowledge(&t->watch);
+}
+
 void testserver_init(struct testserver *t)
 {
     memset(t, 0, sizeof *t);
@@ -29,6 +48,7 @@ void testserver_init(struct testserver *t)
     t->sched = sched_inline_new(mem_libc());
     t->net = net_sim_new(mem_libc(), &t->clock);
     REQUIRE(t->sched && t->net);
+    net_sim_on_sent(t->net, on_sent, t);
     options_init(&t->geometry);
     t->geometry.memtable_bytes = 64 * 1024;
     t->geometry.log_bytes = 64 * 1024;
@@ -37,21 +57,23 @@ void testserver_init(struct testserver *t)
     t->config.appendfsync = SYNC_ALWAYS;
     t->config.port = 6379;
     buf_init(&t->replies, mem_libc(), (size_t)1 << 30);
-    t->env = (struct server_env){.disk = t->disk,
-                                 .clock = &t->clock.clock,
-                                 .mem = &t->mem.mem,
-                                 .sched = t->sched,
-                                 .net = net_sim_net(t->net),
-                                 .log = collect_log,
-                                 .log_arg = t,
-                                 .store = "db",
-                                 .seed = 1,
-                                 .geometry = &t->geometry};
+    t->env =
+        (struct server_env){.disk = order_watch_init(&t->watch, t->disk, on_disorder, t),
+                            .clock = &t->clock.clock,
+                            .mem = &t->mem.mem,
+                            .sched = t->sched,
+                            .net = net_sim_net(t->net),
+                            .log = collect_log,
+                            .log_arg = t,
+                            .store = "db",
+                            .seed = 1,
+                            .geometry = &t->geometry};
 }
 
 void testserver_deinit(struct testserver *t)
 {
     buf_deinit(&t->replies);
+    order_watch_deinit(&t->watch);
     net_sim_free(t->net);
     sched_free(t->sched);
     disk_sim_free(t->disk);
@@ -61,6 +83,7 @@ void testserver_start(struct testserver *t)
 {
     REQUIRE(t->server == NULL);
     t->env.seed++;
+    t->refused = false;
     enum err e = server_new(&t->env, &t->config, &t->server, &t->why);
     if (e) printf("  %s\n", t->why.text);
     REQUIRE_INT(e, ERR_OK);
@@ -89,6 +112,7 @@ void testserver_kill(struct testserver *t)
 {
     disk_sim_process_crash(t->disk);
     testserver_stop(t);
+    order_watch_restart(&t->watch);
     testserver_start(t);
 }
 

@@ -9,11 +9,14 @@
 #include "fault/net_sim.h"
 #include "server/buf.h"
 #include "server/server.h"
+#include "tests/support/order_edits.h"
 
 struct testserver {
     struct mem_counting mem; /* of the server: blocks must be 0 after stop */
     struct clock_manual clock;
-    struct disk *disk;
+    struct disk *disk;        /* the simulated one, for crashes and failures */
+    struct order_watch watch; /* what the server sees: the ordering assert over it */
+    bool refused;             /* it has answered MISCONF: replies promise no more */
     struct sched *sched;
     struct net_sim *net;
     struct server_env env;

@@ -63,25 +63,20 @@ void teststore_deinit(struct teststore *t)
 /* A test that brings a disk of its own goes without the assert. */
 static bool watched(const struct teststore *t)
 {
-    return t->order && t->env.disk == disk_order_disk(t->order);
+    return t->watch.order && t->env.disk == disk_order_disk(t->watch.order);
 }
 
 static void watch(struct teststore *t)
 {
-    if (t->unwatched || t->env.disk != t->disk) return;
-    REQUIRE_INT(disk_order_new(mem_libc(), t->disk, on_violation, t, &t->order), 0);
-    order_edits_init(&t->edits, mem_libc());
-    disk_order_set_edits(t->order, order_edits_read, &t->edits);
-    t->env.disk = disk_order_disk(t->order);
+    if (t->env.disk == t->disk)
+        t->env.disk = order_watch_init(&t->watch, t->disk, on_violation, t);
 }
 
 static void unwatch(struct teststore *t)
 {
     if (!watched(t)) return;
     t->env.disk = t->disk;
-    order_edits_deinit(&t->edits);
-    disk_order_free(t->order);
-    t->order = NULL;
+    order_watch_deinit(&t->watch);
 }
 
 enum err teststore_open(struct teststore *t)
@@ -137,14 +132,22 @@ enum err teststore_power_cut(struct teststore *t, enum disk_sim_survivors surviv
 
 /* ---- data ---- */
 
+/* A change that was answered with OK under `always` must be safe. */
+static enum err answer(struct teststore *t, enum err e)
+{
+    bool promised = !e && t->options.sync == SYNC_ALWAYS && !db_in_group(t->db);
+    if (promised && watched(t)) order_watch_acknowledge(&t->watch);
+    return e;
+}
+
 enum err teststore_put(struct teststore *t, const char *key, const char *value)
 {
-    return db_put(t->db, slice_text(key), slice_text(value));
+    return answer(t, db_put(t->db, slice_text(key), slice_text(value)));
 }
 
 enum err teststore_delete(struct teststore *t, const char *key)
 {
-    return db_delete(t->db, slice_text(key));
+    return answer(t, db_delete(t->db, slice_text(key)));
 }
 
 static void fill_value(uint8_t *out, size_t bytes, int i, int round)
@@ -163,7 +166,8 @@ void teststore_fill(struct teststore *t, const char *prefix, int n, size_t bytes
     for (int i = 0; i < n; i++) {
         snprintf(key, sizeof key, "%s%05d", prefix, i);
         fill_value(value, bytes, i, round);
-        REQUIRE_INT(db_put(t->db, slice_text(key), slice_of(value, bytes)), ERR_OK);
+        enum err e = db_put(t->db, slice_text(key), slice_of(value, bytes));
+        REQUIRE_INT(answer(t, e), ERR_OK);
         db_step(t->db);
     }
     free(value);

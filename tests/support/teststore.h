@@ -6,7 +6,6 @@
 #define TESTS_SUPPORT_TESTSTORE_H
 
 #include "engine/db.h"
-#include "fault/disk_order.h"
 #include "fault/disk_sim.h"
 #include "tests/support/order_edits.h"
 
@@ -16,10 +15,7 @@ struct teststore {
     struct mem_counting mem; /* of the engine: blocks must be 0 after close */
     struct clock_manual clock;
     struct disk *disk;        /* the simulated one, for crashes and damage */
-    struct disk_order *order; /* what the engine sees: the ordering assert over it */
-    struct order_edits edits;
-    bool unwatched; /* set before open: without the ordering assert, which after an
-                     * injected failure demands more than the rules of crashes do */
+    struct order_watch watch; /* what the engine sees: the ordering assert over it */
     struct sched *sched;
     struct db_env env;
     struct options options;
