@@ -24,7 +24,7 @@ struct compaction {
     struct mem *mem;
     struct disk_dir *dir;
     const struct options *options;
-    struct cache *cache; /* handed to sst_open, not used */
+    struct sst_files *files; /* for the new tables */
     seqno floors[FLOORS];
     seqno oldest_snapshot;
     uint64_t first_number; /* outputs are numbered from here ... */

@@ -51,8 +51,7 @@ static enum err seal_output(struct run *run)
     struct compaction *c = run->c;
     struct sst_builder *builder = run->builder;
     run->builder = NULL;
-    enum err e = table_seal(c->mem, c->dir, c->cache, builder,
-                            &c->outputs[c->output_count], &c->why);
+    enum err e = table_seal(c->files, builder, &c->outputs[c->output_count], &c->why);
     if (!e) c->output_count++;
     return e;
 }

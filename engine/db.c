@@ -222,13 +222,17 @@ static enum err open_store(struct db *db, const char *name, struct err_detail *w
 {
     enum err e = open_dir(db, name, why);
     if (!e) e = find_or_create(db, name, why);
-    if (!e && db->options.cache_bytes > 0) {
-        db->cache = cache_new(db->env.mem, db->options.cache_bytes);
-        if (!db->cache) e = err_set(why, ERR_NOMEM, 0, "block cache");
-    }
     if (e) return e;
+    db->files = (struct sst_files){.mem = db->env.mem,
+                                   .dir = db->dir,
+                                   .map = db->options.map_tables,
+                                   .open_max = db->options.open_tables_max};
+    if (db->options.cache_bytes > 0) {
+        db->files.cache = cache_new(db->env.mem, db->options.cache_bytes);
+        if (!db->files.cache) return err_set(why, ERR_NOMEM, 0, "block cache");
+    }
     struct recovery r;
-    e = recover_read(&r, &db->env, &db->options, db->dir, db->cache, why);
+    e = recover_read(&r, &db->env, &db->options, db->dir, &db->files, why);
     if (e) return e;
     e = recover_settle(&r, why);
     if (!e) e = take_over(db, &r, why);
@@ -250,7 +254,7 @@ static void free_db(struct db *db)
     if (db->version) version_unref(db->version);
     store_state_deinit(&db->state, mem);
     if (db->manifest.file) disk_close(db->manifest.file);
-    if (db->cache) cache_free(db->cache);
+    cache_free(db->files.cache);
     if (db->lock) disk_close(db->lock);
     if (db->dir) disk_dir_close(db->dir);
     batch_deinit(&db->group);
@@ -486,6 +490,7 @@ static enum err find(struct db *db, slice key, seqno seq, uint64_t *tag, slice *
     for (size_t i = db->immutable_count; i > 0; i--)
         if (memtable_get(db->immutables[i - 1]->table, key, seq, tag, value))
             return ERR_OK;
+    struct sst_query query = sst_query_of(key, seq);
     for (unsigned l = 0; l < LEVELS_MAX; l++) {
         const struct level *level = &db->version->levels[l];
         size_t i = l == 0 ? 0 : level_find(level, key);
@@ -496,7 +501,7 @@ static enum err find(struct db *db, slice key, seqno seq, uint64_t *tag, slice *
                 slice_compare(key, t->meta.largest) > 0)
                 continue;
             bool found = false;
-            enum err e = sst_get(t->sst, key, seq, &found, tag, value, &db->pin, why);
+            enum err e = sst_get(t->sst, &query, &found, tag, value, &db->pin, why);
             db->pinned_sst = t->sst;
             if (e || found) return e;
         }
@@ -608,6 +613,7 @@ void db_stats_get(const struct db *db, struct db_stats *out)
         for (size_t i = 0; i < level->count; i++) {
             out->level[l].entries += level->tables[i]->meta.entries;
             out->table_memory += sst_memory(level->tables[i]->sst);
+            out->table_mapped += sst_mapped(level->tables[i]->sst);
         }
     }
     out->memtable_bytes = memtable_bytes(db->active->table);
@@ -615,9 +621,9 @@ void db_stats_get(const struct db *db, struct db_stats *out)
         out->memtable_bytes += memtable_bytes(db->immutables[i]->table);
     out->immutables = db->immutable_count;
     out->log_bytes = db->active->log.offset;
-    if (db->cache) {
+    if (db->files.cache) {
         struct cache_stats c;
-        cache_stats_get(db->cache, &c);
+        cache_stats_get(db->files.cache, &c);
         out->cache_hits = c.hits;
         out->cache_misses = c.misses;
         out->cache_bytes = c.bytes;

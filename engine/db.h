@@ -157,6 +157,8 @@ struct db_stats {
     uint64_t stalls, stall_us; /* puts that waited for background work */
     uint64_t cache_hits, cache_misses, cache_bytes;
     uint64_t filter_negatives, filter_false_positives, table_memory;
+    uint64_t
+        table_mapped; /* bytes of tables shown as memory: the system's to take back */
     uint64_t recovered_records, recovered_cut_bytes;
 };
 void db_stats_get(const struct db *db, struct db_stats *out);

@@ -215,9 +215,10 @@ enum err db_check(const struct db_env *env, const char *dir,
         return c.first;
     }
     struct recovery r;
+    struct sst_files files = {.mem = env->mem, .dir = handle, .open_max = 1};
     struct disk_file *lock = NULL;
     enum err e = lock_store(handle, dir, &lock, &why);
-    if (!e) e = recover_read(&r, env, options, handle, NULL, &why);
+    if (!e) e = recover_read(&r, env, options, handle, &files, &why);
     if (e) {
         finding(&c, e, &why);
     } else {

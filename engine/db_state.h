@@ -7,7 +7,6 @@
 #ifndef ENGINE_DB_STATE_H
 #define ENGINE_DB_STATE_H
 
-#include "engine/cache.h"
 #include "engine/db.h"
 #include "engine/memlog.h"
 #include "engine/version.h"
@@ -43,7 +42,7 @@ struct db {
     struct options options;
     struct disk_dir *dir;
     struct disk_file *lock;
-    struct cache *cache; /* NULL when off */
+    struct sst_files files; /* what the tables share */
 
     /* writing */
     struct memlog *active;

@@ -101,7 +101,7 @@ void work_retire_table(void *arg, struct table *table)
         sst_pin_release(db->pinned_sst, &db->pin);
         db->pinned_sst = NULL;
     }
-    if (db->cache) cache_drop_table(db->cache, table->meta.number);
+    if (db->files.cache) cache_drop_table(db->files.cache, table->meta.number);
     sst_close(table->sst);
     if (table->deleted) add_garbage(db, FILENAME_SST, table->meta.number);
     sst_meta_deinit(&table->meta, db->env.mem);
@@ -124,7 +124,7 @@ static void start_flush(struct db *db)
     w->flush = (struct flush){.mem = db->env.mem,
                               .dir = db->dir,
                               .options = &db->options,
-                              .cache = db->cache,
+                              .files = &db->files,
                               .memlog = db->immutables[0],
                               .number = db->next_file++,
                               .oldest_snapshot = db_oldest_snapshot(db)};
@@ -218,7 +218,7 @@ static void start_compaction(struct db *db)
     struct compaction *run = &w->compaction;
     run->dir = db->dir;
     run->options = &db->options;
-    run->cache = db->cache;
+    run->files = &db->files;
     /* Only floors that are durable: what a lost record would have sunk must not go.
      * [INV-26] */
     memcpy(run->floors, db->state.books.floors, sizeof run->floors);

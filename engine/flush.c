@@ -33,7 +33,7 @@ void flush_run(struct flush *f)
     survivors_deinit(&s);
     if (f->err && builder) sst_builder_abandon(builder);
     if (!f->err && builder) {
-        f->err = table_seal(f->mem, f->dir, f->cache, builder, &f->table, &f->why);
+        f->err = table_seal(f->files, builder, &f->table, &f->why);
         int rc = f->err ? 0 : disk_dir_sync(f->dir, SITE_SST_DIRSYNC);
         if (rc) f->err = err_set(&f->why, err_from_os(rc), rc, "sync of the directory");
     }

@@ -18,7 +18,7 @@ struct flush {
     struct mem *mem;
     struct disk_dir *dir;
     const struct options *options;
-    struct cache *cache; /* handed to sst_open, not used */
+    struct sst_files *files; /* for the new tables */
     const struct memlog *memlog;
     uint64_t number; /* of the table */
     seqno oldest_snapshot;

@@ -115,7 +115,7 @@ static void level_free(struct iter *iter)
 }
 
 struct iter *level_iter_new(struct mem *mem, struct table *const *tables, size_t count,
-                            bool use_cache, struct err_detail *why)
+                            bool shared, struct err_detail *why)
 {
     static const struct iter_ops ops = {level_first,     level_last, level_seek,
                                         level_seek_back, level_next, level_prev,
@@ -127,7 +127,7 @@ struct iter *level_iter_new(struct mem *mem, struct table *const *tables, size_t
                               .tables = tables,
                               .count = count,
                               .index = count,
-                              .inner = sst_iter(NULL, mem, use_cache, why)};
+                              .inner = sst_iter(NULL, mem, shared, why)};
     if (it->inner) return &it->iter;
     mem_free(mem, it);
     return NULL;

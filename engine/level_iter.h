@@ -10,9 +10,9 @@
 #include "engine/iter.h"
 #include "engine/version.h"
 
-/* Reads one table at a time, when it comes to it, all with the same buffers. use_cache and
+/* Reads one table at a time, when it comes to it, all with the same buffers. shared and
  * `why` as for sst_iter. NULL without memory. The array is not copied. */
 struct iter *level_iter_new(struct mem *mem, struct table *const *tables, size_t count,
-                            bool use_cache, struct err_detail *why);
+                            bool shared, struct err_detail *why);
 
 #endif

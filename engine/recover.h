@@ -34,7 +34,7 @@ struct recovery {
     const struct db_env *env;
     const struct options *options;
     struct disk_dir *dir;
-    struct cache *cache; /* for the tables; may be NULL */
+    struct sst_files *files; /* for the tables */
     struct store_state state;
     struct recovered_log manifest;
     struct wal_chain manifest_chain;
@@ -54,7 +54,7 @@ struct recovery {
  * opened is closed again. */
 enum err recover_read(struct recovery *r, const struct db_env *env,
                       const struct options *options, struct disk_dir *dir,
-                      struct cache *cache, struct err_detail *why);
+                      struct sst_files *files, struct err_detail *why);
 /* Makes what was read durable, cuts what was not, deletes files of our names that the
  * state does not know. */
 enum err recover_settle(struct recovery *r, struct err_detail *why);

@@ -86,8 +86,7 @@ static enum err open_tables(struct recovery *r, struct err_detail *why)
     for (size_t i = 0; i < r->state.table_count; i++) {
         struct sst *sst;
         struct sst_meta meta;
-        enum err e =
-            sst_open(r->env->mem, r->dir, &r->state.tables[i].meta, r->cache, &sst, why);
+        enum err e = sst_open(r->files, &r->state.tables[i].meta, &sst, why);
         if (e) return e;
         e = sst_meta_copy(&meta, &r->state.tables[i].meta, r->env->mem);
         if (!e) {
@@ -206,9 +205,9 @@ static enum err load_logs(struct recovery *r, struct err_detail *why)
 
 enum err recover_read(struct recovery *r, const struct db_env *env,
                       const struct options *options, struct disk_dir *dir,
-                      struct cache *cache, struct err_detail *why)
+                      struct sst_files *files, struct err_detail *why)
 {
-    *r = (struct recovery){.env = env, .options = options, .dir = dir, .cache = cache};
+    *r = (struct recovery){.env = env, .options = options, .dir = dir, .files = files};
     store_state_init(&r->state);
     enum err e = load_manifest(r, why);
     if (!e) e = open_tables(r, why);

@@ -94,6 +94,8 @@ void riptide_options_init(struct riptide_options *options)
         .threads = true,
         .memtable_bytes = o.memtable_bytes,
         .cache_bytes = o.cache_bytes,
+        .map_tables = o.map_tables,
+        .open_tables_max = o.open_tables_max,
         .block_bytes = o.block_bytes,
         .table_bytes = o.table_bytes,
         .level1_bytes = o.level1_bytes,
@@ -109,6 +111,8 @@ static void translate_options(const struct riptide_options *from, struct options
     to->sync = (enum sync_policy)from->sync;
     to->memtable_bytes = from->memtable_bytes;
     to->cache_bytes = from->cache_bytes;
+    to->map_tables = from->map_tables;
+    to->open_tables_max = from->open_tables_max;
     to->block_bytes = from->block_bytes;
     to->table_bytes = from->table_bytes;
     to->level1_bytes = from->level1_bytes;
@@ -532,6 +536,7 @@ void riptide_stats_get(const struct riptide *store, struct riptide_stats *out)
         .cache_hits = s.cache_hits,
         .cache_misses = s.cache_misses,
         .table_memory = s.table_memory,
+        .table_mapped = s.table_mapped,
         .user_bytes_written = s.user_bytes_written,
         .log_bytes_written = s.log_bytes_written,
         .table_bytes_written = s.table_bytes_written,

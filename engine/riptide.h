@@ -108,6 +108,10 @@ struct riptide_options {
                                it runs inside your calls, one of which may take long */
     size_t memtable_bytes;  /* 64 MiB: newest changes kept in memory, up to five times */
     size_t cache_bytes;     /* 64 MiB: blocks of tables kept in memory; 0: none */
+    bool map_tables;        /* true on 64 bits: tables are read as mapped memory, and the
+                               cache holds what cannot be; a medium that fails below a
+                               block that was read once ends the process */
+    size_t open_tables_max; /* 1000: tables with an open descriptor at a time */
     size_t block_bytes;     /* 4 KiB: what is read at once */
     size_t table_bytes;     /* 2 MiB: size of a table */
     size_t level1_bytes;    /* 10 MiB: size of the first sorted level */
@@ -278,6 +282,7 @@ struct riptide_stats {
     uint64_t memtable_bytes, log_bytes;
     uint64_t cache_bytes, cache_hits, cache_misses;
     uint64_t table_memory;                          /* filters and indexes, bytes */
+    uint64_t table_mapped;                          /* of the system's memory, bytes */
     uint64_t user_bytes_written, log_bytes_written; /* since open, as the rest */
     uint64_t table_bytes_written, manifest_bytes_written, compact_bytes_read;
     uint64_t flushes, compactions;

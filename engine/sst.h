@@ -1,12 +1,12 @@
 /* sst.h - a sorted table: an immutable file of blocks with filter, index and footer.
  *
  * Flow:    flush, compact > sst_builder > file > sst_open > sst_get, sst_iter > db
- * Owns:    a builder owns its file until finish or abandon; an sst owns its descriptor,
- *          index and filter.
+ * Owns:    a builder owns its file until finish or abandon; an sst owns its index, its
+ *          filter and its map.
  * Borrows: values of sst_get and iterators: see there.
  * Errors:  ERR_CORRUPT names file and offset; ERR_MISSING the file; nothing is skipped.
- * Threads: an open sst is immutable: jobs may iterate (without the cache) while the
- *          owner reads. The cache belongs to the owner thread.
+ * Threads: jobs may open tables and iterate (not shared) while the owner reads. All else
+ *          belongs to the owner thread, the cache and the list of open files included.
  * Crash:   after sst_builder_finish returned the bytes are durable; the *name* is durable
  *          after the caller synced the directory. A table is never changed in place.
  * Format:  docs/formats.md#sorted-tables
@@ -19,11 +19,11 @@
 #ifndef ENGINE_SST_H
 #define ENGINE_SST_H
 
-#include "engine/cache.h"
 #include "engine/err.h"
 #include "engine/ikey.h"
 #include "engine/iter.h"
 #include "engine/options.h"
+#include "engine/sst_files.h"
 #include "fault/disk.h"
 #include "fault/mem.h"
 
@@ -73,9 +73,9 @@ enum err sst_meta_copy(struct sst_meta *out, const struct sst_meta *from,
 struct sst;
 
 /* Opens and verifies size, footer, index, filter and properties against `meta`, whose
- * keys are not kept. cache may be NULL. */
-enum err sst_open(struct mem *mem, struct disk_dir *dir, const struct sst_meta *meta,
-                  struct cache *cache, struct sst **out, struct err_detail *why);
+ * keys are not kept. No descriptor stays open. */
+enum err sst_open(struct sst_files *files, const struct sst_meta *meta, struct sst **out,
+                  struct err_detail *why);
 void sst_close(struct sst *sst);
 
 /* Where a value that was read lies: give it to sst_pin_release when done with the value.
@@ -86,16 +86,26 @@ struct sst_pin {
 };
 void sst_pin_release(struct sst *sst, struct sst_pin *pin);
 
-/* Newest version of key with a number <= seq. *found false: the table knows nothing of
- * it. The value points into the block that `pin` (released before by the caller) holds. */
-enum err sst_get(struct sst *sst, slice key, seqno seq, bool *found, uint64_t *tag,
-                 slice *value, struct sst_pin *pin, struct err_detail *why);
+/* What is looked for, in all tables of a store. */
+struct sst_query {
+    slice key;
+    uint64_t tag;  /* of the first version that counts */
+    uint64_t hash; /* filter_hash of the key, taken once */
+};
+struct sst_query sst_query_of(slice key, seqno seq);
+
+/* Newest version of the key with a number <= the query's. *found false: the table knows
+ * nothing of it. The value points into the block that `pin` (released before by the
+ * caller) holds, or into the table's map, and is valid until that and the table go. */
+enum err sst_get(struct sst *sst, const struct sst_query *query, bool *found,
+                 uint64_t *tag, slice *value, struct sst_pin *pin,
+                 struct err_detail *why);
 /* False when the filter says that the key is not in the table. */
-bool sst_may_contain(const struct sst *sst, slice key);
-/* use_cache false: reads blocks into its own buffer, for jobs on other threads and for
- * scans that should not push hot blocks out. NULL without memory. `why` (may be NULL)
- * is filled when the iterator fails and must outlive it. */
-struct iter *sst_iter(struct sst *sst, struct mem *mem, bool use_cache,
+bool sst_may_contain(const struct sst *sst, const struct sst_query *query);
+/* shared false: for jobs on other threads; reads blocks through a descriptor of its own
+ * into a buffer of its own. NULL without memory. `why` (may be NULL) is filled when the
+ * iterator fails and must outlive it. */
+struct iter *sst_iter(struct sst *sst, struct mem *mem, bool shared,
                       struct err_detail *why);
 /* Moves the iterator to another table and keeps its buffers; not valid until the next
  * move. One that was made with sst NULL is for this. */
@@ -104,5 +114,7 @@ void sst_iter_use(struct iter *iter, struct sst *sst);
 enum err sst_check(struct sst *sst, const struct sst_meta *meta, struct err_detail *why);
 /* Bytes of memory held: index, filter. */
 size_t sst_memory(const struct sst *sst);
+/* Bytes of the file that are shown as memory; they are the system's, not ours. */
+uint64_t sst_mapped(const struct sst *sst);
 
 #endif

@@ -5,13 +5,20 @@
  * where it lies: an array of handles and a block of whole keys, whose arrays serve as they
  * are.
  *
- *   get:  filter (one cache line) > index (integers) > block from cache or file > block_seek
+ *   get:  filter (one cache line) > index (integers) > block > block_seek
+ *
+ * A block comes from the file's map where there is one. The first time since the table was
+ * opened it is read with a call, whose error is an answer, and its checksum is verified;
+ * from then on it is memory. Without a map it comes from the cache, or is read and verified
+ * again. A job always reads and verifies.
  *
  * The checksums form a chain: the manifest has the footer's, the footer those of filter,
  * index and properties, the index those of all data blocks. A block that was valid once, or
  * is valid elsewhere, is not taken for the one that belongs here.
  *
  * Long iterations read ahead into a buffer of their own and leave the cache alone.
+ *
+ * LevelDB maps tables, too, but trusts what it reads there unless it is told not to.
  */
 #include "engine/sst.h"
 
@@ -27,12 +34,15 @@
 #define READ_AHEAD_BYTES (64u * 1024)
 /* Blocks that an iterator moves over one after the other before it reads ahead. */
 #define READ_AHEAD_AFTER 2
+/* A block that is touched for the first time is read in pieces of so many bytes. */
+#define TOUCH_BYTES (16u * 1024)
 
 struct sst {
-    struct mem *mem;
-    struct disk_file *file;
-    struct cache *cache; /* may be NULL */
+    struct sst_files *files;
+    struct sst_file file;
     uint64_t number;
+    const uint8_t *map; /* of the data blocks; or NULL */
+    uint64_t *seen;     /* with a map: a bit for each block that was found sound in it */
     uint64_t size, tail_offset; /* of the file; where filter, index, ... begin */
     size_t tail_bytes;
     size_t memory; /* of this allocation */
@@ -84,18 +94,6 @@ static enum err compare_number(uint64_t number, const char *noun, uint64_t file,
 
 /* ---- opening ---- */
 
-static enum err open_file(struct disk_dir *dir, const struct sst_meta *meta,
-                          struct disk_file **file, struct err_detail *why)
-{
-    char name[SST_NAME_BYTES];
-    sst_name(meta->number, name);
-    int os = disk_open(dir, name, DISK_READ, SITE_SST_CREATE, file);
-    if (!os) return ERR_OK;
-    enum err e = err_from_os(os);
-    return say(meta->number, why, e, os,
-               e == ERR_MISSING ? "missing" : "cannot be opened");
-}
-
 static enum err check_size(struct disk_file *file, const struct sst_meta *meta,
                            struct err_detail *why)
 {
@@ -110,15 +108,17 @@ static enum err check_size(struct disk_file *file, const struct sst_meta *meta,
 }
 
 /* One allocation: the struct, padding, the tail. */
-static struct sst *new_sst(struct mem *mem, const struct sst_meta *meta, uint8_t **tail)
+static struct sst *new_sst(struct sst_files *files, const struct sst_meta *meta,
+                           uint8_t **tail)
 {
     if (meta->tail_bytes > SIZE_MAX / 2) return NULL;
     size_t memory = sizeof(struct sst) + FILTER_LINE_BYTES + (size_t)meta->tail_bytes;
-    struct sst *sst = mem_alloc(mem, memory);
+    struct sst *sst = mem_alloc(files->mem, memory);
     if (!sst) return NULL;
     uintptr_t at = (uintptr_t)(sst + 1) + FILTER_LINE_BYTES - 1;
     *tail = (uint8_t *)(at - at % FILTER_LINE_BYTES);
-    *sst = (struct sst){.mem = mem,
+    *sst = (struct sst){.files = files,
+                        .file = {.number = meta->number},
                         .number = meta->number,
                         .size = meta->size,
                         .tail_offset = meta->size - meta->tail_bytes,
@@ -127,10 +127,11 @@ static struct sst *new_sst(struct mem *mem, const struct sst_meta *meta, uint8_t
     return sst;
 }
 
-static enum err read_tail(const struct sst *sst, uint8_t *tail, struct err_detail *why)
+static enum err read_tail(const struct sst *sst, struct disk_file *file, uint8_t *tail,
+                          struct err_detail *why)
 {
     size_t got = 0;
-    int os = disk_read(sst->file, sst->tail_offset, tail, sst->tail_bytes, &got);
+    int os = disk_read(file, sst->tail_offset, tail, sst->tail_bytes, &got);
     if (os)
         return say_at(sst->number, why, err_from_os(os), os, "tail", sst->tail_offset,
                       "read failed");
@@ -263,40 +264,64 @@ static enum err take_tail(struct sst *sst, const uint8_t *tail,
     return check_properties(sst, meta, why);
 }
 
-enum err sst_open(struct mem *mem, struct disk_dir *dir, const struct sst_meta *meta,
-                  struct cache *cache, struct sst **out, struct err_detail *why)
+/* Shows the data blocks as memory; a table of which that is not possible is read. */
+static void map_blocks(struct sst *sst, struct disk_file *file)
 {
-    struct disk_file *file;
-    enum err e = open_file(dir, meta, &file, why);
-    if (e) return e;
-    e = check_size(file, meta, why);
-    if (e) {
-        disk_close(file);
-        return e;
+    struct mem *mem = sst->files->mem;
+    size_t bytes = ((size_t)sst->index.restarts + 63) / 64 * sizeof *sst->seen;
+    if (!sst->files->map || !(sst->seen = mem_zalloc(mem, bytes))) return;
+    if (disk_map(file, sst->tail_offset, &sst->map)) {
+        mem_free(mem, sst->seen);
+        sst->seen = NULL;
+        return;
     }
+    sst->memory += bytes;
+}
+
+static enum err open_in(struct sst_files *files, struct disk_file *file,
+                        const struct sst_meta *meta, struct sst **out,
+                        struct err_detail *why)
+{
     uint8_t *tail;
-    struct sst *sst = new_sst(mem, meta, &tail);
-    if (!sst) {
-        disk_close(file);
-        return say(meta->number, why, ERR_NOMEM, 0, "no memory to open it");
-    }
-    sst->file = file;
-    sst->cache = cache;
-    e = read_tail(sst, tail, why);
+    enum err e = check_size(file, meta, why);
+    if (e) return e;
+    struct sst *sst = new_sst(files, meta, &tail);
+    if (!sst) return say(meta->number, why, ERR_NOMEM, 0, "no memory to open it");
+    e = read_tail(sst, file, tail, why);
     if (!e) e = take_tail(sst, tail, meta, why);
     if (e) {
         sst_close(sst);
         return e;
     }
+    map_blocks(sst, file);
     *out = sst;
     return ERR_OK;
+}
+
+enum err sst_open(struct sst_files *files, const struct sst_meta *meta, struct sst **out,
+                  struct err_detail *why)
+{
+    struct disk_file *file;
+    enum err e = sst_file_open(files->dir, meta->number, &file, why);
+    if (e) return e;
+    e = open_in(files, file, meta, out, why);
+    disk_close(file);
+    return e;
 }
 
 void sst_close(struct sst *sst)
 {
     if (!sst) return;
-    disk_close(sst->file);
-    mem_free(sst->mem, sst);
+    struct sst_files *files = sst->files;
+    sst_files_drop(files, &sst->file);
+    if (sst->map) disk_unmap(files->dir->disk, sst->map, sst->tail_offset);
+    mem_free(files->mem, sst->seen);
+    mem_free(files->mem, sst);
+}
+
+uint64_t sst_mapped(const struct sst *sst)
+{
+    return sst->map ? sst->tail_offset : 0;
 }
 
 size_t sst_memory(const struct sst *sst)
@@ -330,35 +355,37 @@ static enum err verify_block(const struct sst *sst, const struct sst_handle *h,
     return ERR_OK;
 }
 
-static enum err read_bytes(const struct sst *sst, uint64_t offset, uint8_t *to, size_t n,
-                           struct err_detail *why)
+static enum err read_bytes(const struct sst *sst, struct disk_file *file, uint64_t offset,
+                           uint8_t *to, size_t n, struct err_detail *why)
 {
     size_t got = 0;
-    int os = disk_read(sst->file, offset, to, n, &got);
+    int os = disk_read(file, offset, to, n, &got);
     if (os) return say_block(sst, why, err_from_os(os), os, offset, "read failed");
     if (got == n) return ERR_OK;
     return say_block(sst, why, ERR_CORRUPT, 0, offset, "cut short");
 }
 
 /* Reads and verifies one block with its tail into `to`. */
-static enum err load_block(const struct sst *sst, const struct sst_handle *h, uint8_t *to,
+static enum err load_block(struct sst *sst, const struct sst_handle *h, uint8_t *to,
                            struct err_detail *why)
 {
-    enum err e = read_bytes(sst, h->offset, to, stored_bytes(h), why);
+    struct disk_file *file;
+    enum err e = sst_files_get(sst->files, &sst->file, &file, why);
+    if (!e) e = read_bytes(sst, file, h->offset, to, stored_bytes(h), why);
     return e ? e : verify_block(sst, h, to, why);
 }
 
 static void free_block(const struct sst *sst, uint8_t *block)
 {
-    if (sst->cache)
-        cache_return(sst->cache, block);
+    if (sst->files->cache)
+        cache_return(sst->files->cache, block);
     else
-        mem_free(sst->mem, block);
+        mem_free(sst->files->mem, block);
 }
 
 void sst_pin_release(struct sst *sst, struct sst_pin *pin)
 {
-    if (pin->entry) cache_unpin(sst->cache, pin->entry);
+    if (pin->entry) cache_unpin(sst->files->cache, pin->entry);
     if (pin->block) free_block(sst, pin->block);
     *pin = (struct sst_pin){0};
 }
@@ -368,23 +395,25 @@ void sst_pin_release(struct sst *sst, struct sst_pin *pin)
 static enum err read_block(struct sst *sst, const struct sst_handle *h, bool may_cache,
                            struct sst_pin *pin, slice *contents, struct err_detail *why)
 {
+    struct cache *cache = sst->files->cache;
     struct cache_entry *entry = NULL;
     uint8_t *bytes = NULL;
     size_t n = stored_bytes(h);
-    if (may_cache) entry = cache_reserve(sst->cache, sst->number, h->offset, n, &bytes);
-    if (!entry) bytes = may_cache ? cache_borrow(sst->cache, n) : mem_alloc(sst->mem, n);
+    if (may_cache) entry = cache_reserve(cache, sst->number, h->offset, n, &bytes);
+    if (!entry)
+        bytes = may_cache ? cache_borrow(cache, n) : mem_alloc(sst->files->mem, n);
     if (!bytes)
         return say_block(sst, why, ERR_NOMEM, 0, h->offset, "no memory to read it");
     enum err e = load_block(sst, h, bytes, why);
     if (e) {
         if (entry)
-            cache_cancel(sst->cache, entry);
+            cache_cancel(cache, entry);
         else
             free_block(sst, bytes);
         return e;
     }
     if (entry)
-        cache_keep(sst->cache, entry);
+        cache_keep(cache, entry);
     else
         pin->block = bytes;
     pin->entry = entry;
@@ -393,15 +422,60 @@ static enum err read_block(struct sst *sst, const struct sst_handle *h, bool may
 }
 
 /* A block from the cache or the file, held by the pin; large ones are not cached. */
-static enum err pin_block(struct sst *sst, const struct sst_handle *h,
-                          struct sst_pin *pin, slice *contents, struct err_detail *why)
+static enum err pin_cached(struct sst *sst, const struct sst_handle *h,
+                           struct sst_pin *pin, slice *contents, struct err_detail *why)
 {
-    bool may_cache = sst->cache && h->size <= LARGE_VALUE_BYTES;
-    if (may_cache) pin->entry = cache_find(sst->cache, sst->number, h->offset);
+    struct cache *cache = sst->files->cache;
+    bool may_cache = cache && h->size <= LARGE_VALUE_BYTES;
+    if (may_cache) pin->entry = cache_find(cache, sst->number, h->offset);
     if (!pin->entry) return read_block(sst, h, may_cache, pin, contents, why);
     size_t size;
     *contents = slice_of(cache_block(pin->entry, &size), h->size);
     assert(size == stored_bytes(h));
+    return ERR_OK;
+}
+
+/* ---- mapped blocks ---- */
+
+static inline bool is_seen(const struct sst *sst, uint32_t i)
+{
+    return sst->seen[i / 64] >> i % 64 & 1;
+}
+
+static inline void set_seen(struct sst *sst, uint32_t i)
+{
+    sst->seen[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+/* Before the i-th block counts as memory: a read brings its pages in, so that an error of
+ * the medium is an answer and not a signal, and the checksum is taken of the memory. */
+static __attribute__((noinline)) enum err touch_block(struct sst *sst, uint32_t i,
+                                                      const struct sst_handle *h,
+                                                      struct err_detail *why)
+{
+    uint8_t scratch[TOUCH_BYTES];
+    struct disk_file *file;
+    enum err e = sst_files_get(sst->files, &sst->file, &file, why);
+    for (size_t at = 0, n = stored_bytes(h); at < n && !e; at += sizeof scratch) {
+        size_t piece = n - at < sizeof scratch ? n - at : sizeof scratch;
+        e = read_bytes(sst, file, h->offset + at, scratch, piece, why);
+    }
+    if (!e) e = verify_block(sst, h, sst->map + h->offset, why);
+    if (!e) set_seen(sst, i);
+    return e;
+}
+
+/* The i-th block, held by the pin or the map. */
+static inline enum err pin_block(struct sst *sst, uint32_t i, const struct sst_handle *h,
+                                 struct sst_pin *pin, slice *contents,
+                                 struct err_detail *why)
+{
+    if (!sst->map) return pin_cached(sst, h, pin, contents, why);
+    if (!is_seen(sst, i)) {
+        enum err e = touch_block(sst, i, h, why);
+        if (e) return e;
+    }
+    *contents = slice_of(sst->map + h->offset, h->size);
     return ERR_OK;
 }
 
@@ -416,23 +490,27 @@ static enum err find_block(const struct sst *sst, slice key, uint64_t tag, uint3
 
 /* ---- point reads ---- */
 
-bool sst_may_contain(const struct sst *sst, slice key)
+struct sst_query sst_query_of(slice key, seqno seq)
 {
-    if (sst->filter_bytes == 0) return true;
-    return filter_may_contain(sst->filter, sst->filter_bytes, sst->filter_probes,
-                              filter_hash(key));
+    return (struct sst_query){key, tag_seek(seq), filter_hash(key)};
 }
 
-enum err sst_get(struct sst *sst, slice key, seqno seq, bool *found, uint64_t *tag,
-                 slice *value, struct sst_pin *pin, struct err_detail *why)
+bool sst_may_contain(const struct sst *sst, const struct sst_query *query)
+{
+    return sst->filter_bytes == 0 || filter_may_contain(sst->filter, sst->filter_bytes,
+                                                        sst->filter_probes, query->hash);
+}
+
+enum err sst_get(struct sst *sst, const struct sst_query *query, bool *found,
+                 uint64_t *tag, slice *value, struct sst_pin *pin, struct err_detail *why)
 {
     assert(!pin->entry && !pin->block);
-    if (!sst_may_contain(sst, key)) {
+    if (!sst_may_contain(sst, query)) {
         *found = false;
         return ERR_OK;
     }
     uint32_t i = 0;
-    enum err e = find_block(sst, key, tag_seek(seq), &i, why);
+    enum err e = find_block(sst, query->key, query->tag, &i, why);
     if (e) return e;
     if (i == sst->index.restarts) {
         *found = false;
@@ -440,14 +518,14 @@ enum err sst_get(struct sst *sst, slice key, seqno seq, bool *found, uint64_t *t
     }
     struct sst_handle h = handle_at(sst, i);
     slice contents;
-    e = pin_block(sst, &h, pin, &contents, why);
+    e = pin_block(sst, i, &h, pin, &contents, why);
     if (e) return e;
 
     struct block block;
     struct block_entry entry;
     e = block_open(&block, contents);
-    if (!e) e = block_seek(&block, key, tag_seek(seq), &entry);
-    if (!e && block_entry_is(&entry, key)) {
+    if (!e) e = block_seek(&block, query->key, query->tag, &entry);
+    if (!e && block_entry_is(&entry, query->key)) {
         *found = true;
         *tag = entry.tag;
         *value = entry.value;
@@ -466,10 +544,11 @@ struct sst_iter {
     struct mem *mem;
     struct sst *sst;
     struct err_detail *why;
-    bool use_cache;
-    unsigned run;  /* blocks entered by steps one way since the last seek */
-    bool backward; /* that way */
-    uint32_t at;   /* number of the current block */
+    bool shared;            /* with the owner: cache, map, open file */
+    struct disk_file *file; /* our own, when not shared and open */
+    unsigned run;           /* blocks entered by steps one way since the last seek */
+    bool backward;          /* that way */
+    uint32_t at;            /* number of the current block */
     struct block_iter block;
     struct sst_pin pin; /* holds the current block, or */
     uint8_t *buffer;    /* it lies in bytes that were read ahead */
@@ -498,6 +577,16 @@ static enum err reserve_buffer(struct sst_iter *it, size_t n)
     return ERR_OK;
 }
 
+static enum err iter_file(struct sst_iter *it, struct disk_file **file)
+{
+    struct sst *sst = it->sst;
+    enum err e = ERR_OK;
+    if (it->shared) return sst_files_get(sst->files, &sst->file, file, it->why);
+    if (!it->file) e = sst_file_open(sst->files->dir, sst->number, &it->file, it->why);
+    if (!e) *file = it->file;
+    return e;
+}
+
 /* Fills the buffer with the block and, in a longer run, what comes next on its way. */
 static enum err fill(struct sst_iter *it, const struct sst_handle *h)
 {
@@ -511,7 +600,9 @@ static enum err fill(struct sst_iter *it, const struct sst_handle *h)
     it->filled = 0;
     if (reserve_buffer(it, ahead))
         return say_block(sst, it->why, ERR_NOMEM, 0, h->offset, "no memory to read it");
-    enum err e = read_bytes(sst, from, it->buffer, ahead, it->why);
+    struct disk_file *file;
+    enum err e = iter_file(it, &file);
+    if (!e) e = read_bytes(sst, file, from, it->buffer, ahead, it->why);
     if (e) return e;
     it->buffer_offset = from;
     it->filled = ahead;
@@ -534,6 +625,20 @@ static enum err buffer_block(struct sst_iter *it, const struct sst_handle *h,
     return ERR_OK;
 }
 
+/* Finds the i-th block where it costs least. */
+static enum err find_bytes(struct sst_iter *it, uint32_t i, const struct sst_handle *h,
+                           slice *contents)
+{
+    struct sst *sst = it->sst;
+    const uint8_t *map = it->shared ? sst->map : NULL;
+    bool seen = map && is_seen(sst, i);
+    if (seen || (it->shared && it->run < READ_AHEAD_AFTER && (map || sst->files->cache)))
+        return pin_block(sst, i, h, &it->pin, contents, it->why);
+    enum err e = buffer_block(it, h, contents);
+    if (!e && map) set_seen(sst, i);
+    return e;
+}
+
 /* Makes the i-th block the current one. */
 static enum err enter_block(struct sst_iter *it, uint32_t i)
 {
@@ -541,9 +646,7 @@ static enum err enter_block(struct sst_iter *it, uint32_t i)
     slice contents;
     sst_pin_release(it->sst, &it->pin);
     it->at = i;
-    enum err e = it->use_cache && it->sst->cache && it->run < READ_AHEAD_AFTER
-                     ? pin_block(it->sst, &h, &it->pin, &contents, it->why)
-                     : buffer_block(it, &h, &contents);
+    enum err e = find_bytes(it, i, &h, &contents);
     if (e) return e;
     e = block_iter_open(&it->block, contents);
     if (e) return say_block(it->sst, it->why, e, 0, h.offset, "malformed");
@@ -684,12 +787,13 @@ static void sst_iter_free(struct iter *iter)
 {
     struct sst_iter *it = (struct sst_iter *)iter;
     if (it->sst) sst_pin_release(it->sst, &it->pin);
+    if (it->file) disk_close(it->file);
     block_iter_deinit(&it->block);
     mem_free(it->mem, it->buffer);
     mem_free(it->mem, it);
 }
 
-struct iter *sst_iter(struct sst *sst, struct mem *mem, bool use_cache,
+struct iter *sst_iter(struct sst *sst, struct mem *mem, bool shared,
                       struct err_detail *why)
 {
     static const struct iter_ops ops = {sst_iter_first,     sst_iter_last, sst_iter_seek,
@@ -697,11 +801,8 @@ struct iter *sst_iter(struct sst *sst, struct mem *mem, bool use_cache,
                                         sst_iter_free};
     struct sst_iter *it = mem_alloc(mem, sizeof *it);
     if (!it) return NULL;
-    *it = (struct sst_iter){.iter = {.ops = &ops},
-                            .mem = mem,
-                            .sst = sst,
-                            .why = why,
-                            .use_cache = use_cache};
+    *it = (struct sst_iter){
+        .iter = {.ops = &ops}, .mem = mem, .sst = sst, .why = why, .shared = shared};
     block_iter_init(&it->block, mem);
     return &it->iter;
 }
@@ -710,6 +811,8 @@ void sst_iter_use(struct iter *iter, struct sst *sst)
 {
     struct sst_iter *it = (struct sst_iter *)iter;
     if (it->sst) sst_pin_release(it->sst, &it->pin);
+    if (it->file) disk_close(it->file);
+    it->file = NULL;
     it->sst = sst;
     it->filled = 0; /* the buffer holds bytes of another file */
     iter_fail(it, ERR_OK);
@@ -738,7 +841,8 @@ static const char *check_entry(const struct sst *sst, const struct block_iter *i
         return "key above its index entry";
     if (tag_kind(it->tag) > ENTRY_PUT)
         return "entry of a kind this program does not know";
-    if (!sst_may_contain(sst, it->key)) return "the filter denies a key";
+    struct sst_query query = sst_query_of(it->key, SEQNO_MAX);
+    if (!sst_may_contain(sst, &query)) return "the filter denies a key";
     return NULL;
 }
 
@@ -780,7 +884,7 @@ static enum err check_block(struct sst_iter *it, uint32_t i, struct tally *t)
 
 enum err sst_check(struct sst *sst, const struct sst_meta *meta, struct err_detail *why)
 {
-    struct sst_iter *it = (struct sst_iter *)sst_iter(sst, sst->mem, false, why);
+    struct sst_iter *it = (struct sst_iter *)sst_iter(sst, sst->files->mem, false, why);
     if (!it) return say(sst->number, why, ERR_NOMEM, 0, "no memory to check it");
     struct tally t = {.seen = {.min_seq = SEQNO_MAX}};
     enum err e = ERR_OK;

@@ -14,15 +14,15 @@ enum err table_new(struct mem *mem, struct sst_meta *meta, struct sst *sst,
     return ERR_OK;
 }
 
-enum err table_seal(struct mem *mem, struct disk_dir *dir, struct cache *cache,
-                    struct sst_builder *builder, struct table **out,
-                    struct err_detail *why)
+enum err table_seal(struct sst_files *files, struct sst_builder *builder,
+                    struct table **out, struct err_detail *why)
 {
+    struct mem *mem = files->mem;
     struct sst_meta meta;
     struct sst *sst;
     enum err e = sst_builder_finish(builder, &meta, why);
     if (e) return e;
-    e = sst_open(mem, dir, &meta, cache, &sst, why);
+    e = sst_open(files, &meta, &sst, why);
     if (!e && (e = table_new(mem, &meta, sst, out))) sst_close(sst);
     if (e) sst_meta_deinit(&meta, mem);
     return e;

@@ -46,9 +46,8 @@ enum err table_new(struct mem *mem, struct sst_meta *meta, struct sst *sst,
                    struct table **out);
 
 /* Finishes a table that a job has built: syncs and opens it. The builder is freed. */
-enum err table_seal(struct mem *mem, struct disk_dir *dir, struct cache *cache,
-                    struct sst_builder *builder, struct table **out,
-                    struct err_detail *why);
+enum err table_seal(struct sst_files *files, struct sst_builder *builder,
+                    struct table **out, struct err_detail *why);
 
 struct version_change {
     unsigned level;

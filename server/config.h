@@ -22,6 +22,8 @@ struct config {
     int64_t loglevel;    /* enum config_loglevel */
     int64_t memtable_bytes;
     int64_t cache_bytes;
+    int64_t map_tables;
+    int64_t open_tables_max;
     int64_t databases;
     int64_t maxclients;
     int64_t timeout_s; /* idle clients are closed after; 0: never */

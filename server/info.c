@@ -161,6 +161,7 @@ static void section_engine(struct server *s, struct buf *b)
         {"filter_negatives", d.filter_negatives},
         {"filter_false_positives", d.filter_false_positives},
         {"table_memory", d.table_memory},
+        {"table_mapped", d.table_mapped},
         {"recovered_records", d.recovered_records},
         {"recovered_cut_bytes", d.recovered_cut_bytes},
     };

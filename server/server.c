@@ -83,6 +83,8 @@ static enum err open_store(struct server *s, struct err_detail *why)
     } else {
         options.memtable_bytes = (size_t)s->config.memtable_bytes;
         options.cache_bytes = (size_t)s->config.cache_bytes;
+        options.map_tables = s->config.map_tables && options.map_tables;
+        options.open_tables_max = (size_t)s->config.open_tables_max;
     }
     options.sync = (enum sync_policy)s->config.appendfsync;
     struct err_detail cause = {0};

@@ -121,7 +121,8 @@ static bool with_recovery(const char *parent,
     if (!view_open(&v, parent)) return false;
     bool ok = disk_dir_open(v.env.disk, "store", &dir) == 0;
     if (ok) {
-        ok = recover_read(&r, &v.env, &v.options, dir, NULL, &why) == ERR_OK;
+        struct sst_files files = {.mem = v.env.mem, .dir = dir, .open_max = 1};
+        ok = recover_read(&r, &v.env, &v.options, dir, &files, &why) == ERR_OK;
         if (ok) {
             look(&r, store, arg);
             recover_deinit(&r);

@@ -25,6 +25,7 @@ static void prepare(unsigned level)
                             .level = level,
                             .mem = &l.mem.mem,
                             .dir = l.dir,
+                            .files = &l.files,
                             .options = &l.options,
                             .oldest_snapshot = SEQNO_MAX,
                             .first_number = FIRST_OUTPUT};
@@ -208,7 +209,8 @@ static void outputs_and_their_names_are_durable_at_return(void)
     REQUIRE_INT(disk_dir_open(l.disk, ".", &dir), 0);
     for (size_t i = 0; i < count; i++) {
         struct sst *sst;
-        CHECK_INT(sst_open(mem_libc(), dir, &meta[i], NULL, &sst, &l.why), ERR_OK);
+        struct sst_files files = {.mem = mem_libc(), .dir = dir, .open_max = 1};
+        CHECK_INT(sst_open(&files, &meta[i], &sst, &l.why), ERR_OK);
         CHECK_INT(sst_check(sst, &meta[i], &l.why), ERR_OK);
         sst_close(sst);
         sst_meta_deinit(&meta[i], mem_libc());

@@ -52,7 +52,8 @@ static void forge(void (*change)(struct store_state *))
     struct edit_bytes bytes = {.mem = mem_libc()};
     struct wal_writer writer;
     REQUIRE_INT(disk_dir_open(t.disk, TESTSTORE_DIR, &dir), 0);
-    REQUIRE_INT(recover_read(&r, &t.env, &t.options, dir, NULL, &t.why), ERR_OK);
+    struct sst_files files = {.mem = mem_libc(), .dir = dir, .open_max = 1};
+    REQUIRE_INT(recover_read(&r, &t.env, &t.options, dir, &files, &t.why), ERR_OK);
     r.state.next_file = FORGED + 1;
     change(&r.state);
     REQUIRE_INT(edit_bytes_begin(&bytes), ERR_OK);

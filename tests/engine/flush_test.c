@@ -18,6 +18,7 @@ static void begin(void)
     memset(&m->books, 0, sizeof m->books);
     f = (struct flush){.mem = &l.mem.mem,
                        .dir = l.dir,
+                       .files = &l.files,
                        .options = &l.options,
                        .memlog = m,
                        .number = 9,
@@ -123,7 +124,8 @@ static void a_table_and_its_name_are_durable_at_return(void)
     struct disk_dir *dir;
     struct sst *sst;
     REQUIRE_INT(disk_dir_open(l.disk, ".", &dir), 0);
-    REQUIRE_INT(sst_open(mem_libc(), dir, &meta, NULL, &sst, &l.why), ERR_OK);
+    struct sst_files files = {.mem = mem_libc(), .dir = dir, .open_max = 1};
+    REQUIRE_INT(sst_open(&files, &meta, &sst, &l.why), ERR_OK);
     CHECK_INT(sst_check(sst, &meta, &l.why), ERR_OK);
     sst_close(sst);
     sst_meta_deinit(&meta, mem_libc());

@@ -51,6 +51,7 @@ static void every_limit_is_checked(void)
     BAD(restart_interval, 0);
     BAD(filter_bits, 33);
     BAD(table_bytes, 0);
+    BAD(open_tables_max, 0);
     BAD(level0_tables, 0);
     BAD(level1_bytes, 1);
     BAD(level_ratio, 1);

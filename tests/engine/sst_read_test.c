@@ -7,6 +7,7 @@
 #include "engine/crc32c.h"
 #include "engine/sst_format.h"
 #include "fault/disk_sim.h"
+#include "tests/support/mapping.h"
 #include "tests/support/table.h"
 
 static struct table t;
@@ -47,6 +48,21 @@ static struct sst *write_and_open(struct cache *cache)
 }
 
 /* ---- right answers ---- */
+
+/* Asks for the newest version with a number <= seq. */
+static enum err ask(struct sst *sst, const char *key, seqno seq, bool *found,
+                    uint64_t *tag, struct sst_pin *pin)
+{
+    struct sst_query query = sst_query_of(slice_text(key), seq);
+    slice value;
+    return sst_get(sst, &query, found, tag, &value, pin, &t.why);
+}
+
+static bool may_contain(struct sst *sst, slice key)
+{
+    struct sst_query query = sst_query_of(key, SEQNO_MAX);
+    return sst_may_contain(sst, &query);
+}
 
 static void every_geometry_gives_every_entry(void)
 {
@@ -144,19 +160,14 @@ static void many_versions_of_one_key_over_many_blocks_are_told_apart(void)
         struct sst_pin pin = {0};
         bool found;
         uint64_t tag;
-        slice value;
-        REQUIRE_INT(
-            sst_get(sst, slice_text("key"), seq, &found, &tag, &value, &pin, &t.why),
-            ERR_OK);
+        REQUIRE_INT(ask(sst, "key", seq, &found, &tag, &pin), ERR_OK);
         CHECK(found && tag_seq(tag) == seq / 2 * 2);
         sst_pin_release(sst, &pin);
     }
     struct sst_pin pin = {0};
     bool found = true;
     uint64_t tag;
-    slice value;
-    CHECK_INT(sst_get(sst, slice_text("key"), 1, &found, &tag, &value, &pin, &t.why),
-              ERR_OK);
+    CHECK_INT(ask(sst, "key", 1, &found, &tag, &pin), ERR_OK);
     CHECK(!found);
     sst_close(sst);
     end();
@@ -235,11 +246,11 @@ static void a_filter_answers_without_reading_blocks(void)
     for (unsigned i = 0; i < 1000; i++) {
         char key[16];
         snprintf(key, sizeof key, "absent-%u", i);
-        passed += sst_may_contain(sst, slice_text(key));
+        passed += may_contain(sst, slice_text(key));
     }
     CHECK(passed < 40);
     for (size_t i = 0; i < entries.count; i++)
-        CHECK(sst_may_contain(sst, entries.at[i].key));
+        CHECK(may_contain(sst, entries.at[i].key));
     sst_close(sst);
     cache_free(cache);
     end();
@@ -291,7 +302,7 @@ static void every_truncation_refuses_to_open(void)
         struct sst_meta cut = t.meta;
         cut.size = n;
         if (cut.tail_bytes > n) cut.tail_bytes = n;
-        CHECK_INT(sst_open(&t.mem.mem, t.dir, &cut, NULL, &sst, &t.why), ERR_CORRUPT);
+        CHECK_INT(sst_open(&t.files, &cut, &sst, &t.why), ERR_CORRUPT);
     }
     free(bytes);
     end();
@@ -401,9 +412,7 @@ static void a_stale_block_of_an_earlier_life_is_found(void)
     struct sst_pin pin = {0};
     bool found;
     uint64_t tag;
-    slice value;
-    CHECK_INT(sst_get(sst, slice_text("a"), 9, &found, &tag, &value, &pin, &t.why),
-              ERR_CORRUPT);
+    CHECK_INT(ask(sst, "a", 9, &found, &tag, &pin), ERR_CORRUPT);
     CHECK_TEXT(t.why.text, "000007.sst: data block at offset 0: checksum mismatch");
     sst_close(sst);
 
@@ -423,7 +432,7 @@ static void a_table_under_a_wrong_name_is_found(void)
     struct sst_meta other = t.meta;
     other.number = 8;
     struct sst *sst;
-    CHECK_INT(sst_open(&t.mem.mem, t.dir, &other, NULL, &sst, &t.why), ERR_CORRUPT);
+    CHECK_INT(sst_open(&t.files, &other, &sst, &t.why), ERR_CORRUPT);
     CHECK(strstr(t.why.text, "000008.sst: footer at offset") != NULL);
     CHECK(strstr(t.why.text, "belongs to another table") != NULL);
     end();
@@ -447,8 +456,7 @@ static void a_manifest_that_disagrees_is_found(void)
     wrong[6].checksum ^= 1;
     for (int i = 0; i < 7; i++) {
         struct sst *sst;
-        CHECK_INT(sst_open(&t.mem.mem, t.dir, &wrong[i], NULL, &sst, &t.why),
-                  ERR_CORRUPT);
+        CHECK_INT(sst_open(&t.files, &wrong[i], &sst, &t.why), ERR_CORRUPT);
     }
     end();
 }
@@ -505,9 +513,7 @@ static void an_unknown_codec_is_refused_by_name(void)
     struct sst_pin pin = {0};
     bool found;
     uint64_t tag;
-    slice value;
-    CHECK_INT(sst_get(sst, slice_text("a"), 9, &found, &tag, &value, &pin, &t.why),
-              ERR_NEWER_FORMAT);
+    CHECK_INT(ask(sst, "a", 9, &found, &tag, &pin), ERR_NEWER_FORMAT);
     CHECK_TEXT(t.why.text, "000007.sst: data block at offset 0: stored with a codec this "
                            "program does not know");
     sst_close(sst);
@@ -523,9 +529,7 @@ static void a_failed_read_is_an_error_with_place(void)
     struct sst_pin pin = {0};
     bool found;
     uint64_t tag;
-    slice value;
-    CHECK_INT(sst_get(sst, slice_text("a"), 9, &found, &tag, &value, &pin, &t.why),
-              ERR_IO);
+    CHECK_INT(ask(sst, "a", 9, &found, &tag, &pin), ERR_IO);
     CHECK_TEXT(t.why.text, "000007.sst: data block at offset 0: read failed");
     struct iter *it = sst_iter(sst, &t.mem.mem, false, &t.why);
     iter_first(it);
@@ -582,7 +586,7 @@ static void an_iterator_goes_from_one_table_to_another(void)
     entries = (struct entries){0};
     REQUIRE_INT(table_write(&t, &first), ERR_OK);
     REQUIRE_INT(table_open(&t, NULL, &ssts[0]), ERR_OK);
-    disk_unlink(t.dir, "000007.sst", SITE_OTHER_UNLINK); /* it stays open */
+    t.number = TABLE_NUMBER + 1;
     fill(32, 80, 3, 8, 20);
     ssts[1] = write_and_open(NULL);
 
@@ -603,6 +607,124 @@ static void an_iterator_goes_from_one_table_to_another(void)
     sst_close(ssts[0]);
     sst_close(ssts[1]);
     entries_deinit(&first);
+    end();
+}
+
+/* ---- maps ---- */
+
+static struct mapping mapping;
+
+static void begin_mapped(void)
+{
+    begin();
+    mapping_begin(&mapping, t.disk);
+    t.files.map = true;
+}
+
+static void end_mapped(void)
+{
+    mapping_end(&mapping);
+    end();
+}
+
+/* What was never read is poison in the map: whoever looks there first, lies. */
+static void a_map_gives_what_was_read_and_nothing_else(void)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        begin_mapped();
+        t.options.block_bytes = i % 2 ? 64 : 4096;
+        fill(40 + i, 300, 3, 12, 60);
+        struct sst *sst = write_and_open(NULL);
+        CHECK_INT(sst_mapped(sst), t.meta.size - t.meta.tail_bytes);
+        if (i < 2) CHECK(table_agrees(&t, sst, &entries, true));
+        struct rng r;
+        rng_init(&r, i);
+        struct iter *it = sst_iter(sst, &t.mem.mem, true, &t.why);
+        CHECK(entries_wander(&entries, it, &r, 2000));
+        iter_free(it);
+        CHECK(table_agrees(&t, sst, &entries, false));
+        CHECK(table_agrees(&t, sst, &entries, true));
+        sst_close(sst);
+        end_mapped();
+    }
+}
+
+static void a_mapped_block_is_read_once(void)
+{
+    begin_mapped();
+    add("a", 1, "v");
+    struct cache *cache = cache_new(&t.mem.mem, 1 << 20);
+    struct sst *sst = write_and_open(cache);
+    unsigned long reads = mapping.reads;
+    for (int i = 0; i < 5; i++)
+        CHECK(table_agrees(&t, sst, &entries, true));
+    CHECK_INT(mapping.reads - reads, 1);
+    struct cache_stats stats;
+    cache_stats_get(cache, &stats);
+    CHECK_INT(stats.bytes, 0); /* it would be there twice */
+    sst_close(sst);
+    cache_free(cache);
+    end_mapped();
+}
+
+/* A value of several pieces: each of them is read before the map counts. */
+static void a_large_value_is_not_copied_out_of_a_map(void)
+{
+    begin_mapped();
+    static uint8_t value[5 * LARGE_VALUE_BYTES + 77];
+    for (size_t i = 0; i < sizeof value; i++)
+        value[i] = (uint8_t)(i * 31 + i / 256);
+    entries_add(&entries, slice_text("b"), tag_of(2, ENTRY_PUT),
+                slice_of(value, sizeof value));
+    struct sst *sst = write_and_open(NULL);
+    CHECK(table_agrees(&t, sst, &entries, true));
+    long calls = t.mem.calls;
+    struct sst_pin pin = {0};
+    bool found = false;
+    uint64_t tag;
+    CHECK_INT(ask(sst, "b", 9, &found, &tag, &pin), ERR_OK);
+    CHECK(found && !pin.block && !pin.entry);
+    CHECK_INT(t.mem.calls, calls);
+    sst_close(sst);
+    end_mapped();
+}
+
+static void damage_and_errors_below_a_map_are_answers(void)
+{
+    static const enum disk_sim_damage kinds[] = {DISK_DAMAGE_FLIP, DISK_DAMAGE_EIO};
+    static const char *const texts[] = {
+        "000007.sst: data block at offset 0: checksum mismatch",
+        "000007.sst: data block at offset 0: read failed"};
+    for (int i = 0; i < 2; i++) {
+        begin_mapped();
+        add("a", 1, "v");
+        struct sst *sst = write_and_open(NULL);
+        REQUIRE_INT(disk_sim_damage(t.disk, ".", "000007.sst", kinds[i], 0, 3), 0);
+        struct sst_pin pin = {0};
+        bool found = false;
+        uint64_t tag;
+        for (int again = 0; again < 2; again++) { /* also the second time */
+            CHECK(ask(sst, "a", 9, &found, &tag, &pin) != ERR_OK);
+            CHECK_TEXT(t.why.text, texts[i]);
+        }
+        struct iter *it = sst_iter(sst, &t.mem.mem, true, &t.why);
+        iter_first(it);
+        CHECK(!it->valid && it->err != ERR_OK);
+        iter_free(it);
+        sst_close(sst);
+        end_mapped();
+    }
+}
+
+static void a_table_that_cannot_be_mapped_is_read(void)
+{
+    begin(); /* the simulated disk itself maps nothing */
+    t.files.map = true;
+    fill(50, 100, 3, 8, 20);
+    struct sst *sst = write_and_open(NULL);
+    CHECK_INT(sst_mapped(sst), 0);
+    CHECK(table_agrees(&t, sst, &entries, true));
+    sst_close(sst);
     end();
 }
 
@@ -715,6 +837,14 @@ CU_TestInfo engine_sst_read_tests[] = {
     {"an_iterator_never_skips_a_damaged_block", an_iterator_never_skips_a_damaged_block},
     {"an_iterator_goes_from_one_table_to_another",
      an_iterator_goes_from_one_table_to_another},
+    {"a_map_gives_what_was_read_and_nothing_else",
+     a_map_gives_what_was_read_and_nothing_else},
+    {"a_mapped_block_is_read_once", a_mapped_block_is_read_once},
+    {"a_large_value_is_not_copied_out_of_a_map",
+     a_large_value_is_not_copied_out_of_a_map},
+    {"damage_and_errors_below_a_map_are_answers",
+     damage_and_errors_below_a_map_are_answers},
+    {"a_table_that_cannot_be_mapped_is_read", a_table_that_cannot_be_mapped_is_read},
     {"hostile_bytes_with_right_checksums_never_lead_outside",
      hostile_bytes_with_right_checksums_never_lead_outside},
     {"without_memory_reads_answer_that_and_leak_nothing",

@@ -14,6 +14,7 @@ void levels_begin(struct levels *l)
     config.chunk_bytes = 64;
     REQUIRE_INT(disk_sim_new(mem_libc(), &config, &l->disk), 0);
     REQUIRE_INT(disk_dir_open(l->disk, ".", &l->dir), 0);
+    l->files = (struct sst_files){.mem = &l->mem.mem, .dir = l->dir, .open_max = 2};
     options_init(&l->options);
     l->options.block_bytes = 64;
     l->options.write_buffer_bytes = 64;
@@ -72,7 +73,7 @@ struct table *levels_add(struct levels *l, unsigned level, const char *entries)
         entries = parse(entries, &key, &tag, &value);
         REQUIRE_INT(sst_builder_add(b, key, tag, value, &l->why), ERR_OK);
     }
-    REQUIRE_INT(table_seal(&l->mem.mem, l->dir, NULL, b, &table, &l->why), ERR_OK);
+    REQUIRE_INT(table_seal(&l->files, b, &table, &l->why), ERR_OK);
     return remember(l, level, table);
 }
 

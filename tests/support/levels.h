@@ -17,6 +17,7 @@ struct levels {
     struct mem_counting mem; /* of the code under test */
     struct disk *disk;
     struct disk_dir *dir;
+    struct sst_files files;
     struct options options;
     struct err_detail why;
     struct version_change list[64]; /* what levels_seal makes a version of */

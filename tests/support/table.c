@@ -8,13 +8,14 @@
 
 void table_begin(struct table *t)
 {
-    *t = (struct table){0};
+    *t = (struct table){.number = TABLE_NUMBER};
     mem_counting_init(&t->mem, mem_libc());
     struct disk_sim_config config;
     disk_sim_config_init(&config);
     REQUIRE_INT(disk_sim_new(mem_libc(), &config, &t->disk), 0);
     REQUIRE_INT(disk_dir_open(t->disk, ".", &t->dir), 0);
     options_init(&t->options);
+    t->files = (struct sst_files){.mem = &t->mem.mem, .dir = t->dir, .open_max = 2};
 }
 
 void table_end(struct table *t)
@@ -36,7 +37,7 @@ enum err table_write(struct table *t, const struct entries *e)
 {
     struct sst_builder *b;
     enum err err =
-        sst_builder_new(&t->mem.mem, t->dir, TABLE_NUMBER, &t->options, &b, &t->why);
+        sst_builder_new(&t->mem.mem, t->dir, t->number, &t->options, &b, &t->why);
     if (err) return err;
     for (size_t i = 0; i < e->count && !err; i++)
         err = sst_builder_add(b, e->at[i].key, e->at[i].tag, e->at[i].value, &t->why);
@@ -54,13 +55,14 @@ enum err table_write(struct table *t, const struct entries *e)
 
 enum err table_open(struct table *t, struct cache *cache, struct sst **out)
 {
-    return sst_open(&t->mem.mem, t->dir, &t->meta, cache, out, &t->why);
+    t->files.cache = cache;
+    return sst_open(&t->files, &t->meta, out, &t->why);
 }
 
 static struct disk_file *open_file(struct table *t, unsigned flags)
 {
     char name[SST_NAME_BYTES];
-    sst_name(TABLE_NUMBER, name);
+    sst_name(t->number, name);
     struct disk_file *file;
     REQUIRE_INT(disk_open(t->dir, name, flags, SITE_OTHER_CREATE, &file), 0);
     return file;
@@ -93,8 +95,8 @@ static enum err ask(struct table *t, struct sst *sst, const struct entries *e, s
     bool found = false;
     uint64_t tag = 0;
     slice value;
-    enum err err =
-        sst_get(sst, want->key, tag_seq(want->tag), &found, &tag, &value, &pin, &t->why);
+    struct sst_query query = sst_query_of(want->key, tag_seq(want->tag));
+    enum err err = sst_get(sst, &query, &found, &tag, &value, &pin, &t->why);
     /* two kinds under one number: the first is the answer */
     while (i && tag_seq(e->at[i - 1].tag) == tag_seq(want->tag) &&
            slice_equal(e->at[i - 1].key, want->key))
@@ -113,7 +115,8 @@ static enum err ask_absent(struct table *t, struct sst *sst, const struct entrie
     struct sst_pin pin = {0};
     uint64_t tag;
     slice value;
-    enum err err = sst_get(sst, key, seq, &found, &tag, &value, &pin, &t->why);
+    struct sst_query query = sst_query_of(key, seq);
+    enum err err = sst_get(sst, &query, &found, &tag, &value, &pin, &t->why);
     *right = !err && found == want;
     sst_pin_release(sst, &pin);
     return err;

@@ -16,8 +16,10 @@ struct table {
     struct disk *disk;
     struct disk_dir *dir;
     struct options options;
+    uint64_t number; /* of the table that is written and looked at */
     struct err_detail why;
-    struct sst_meta meta; /* of the last table_write */
+    struct sst_files files; /* its cache is that of the last table_open */
+    struct sst_meta meta;   /* of the last table_write */
 };
 
 void table_begin(struct table *t);
@@ -25,7 +27,7 @@ void table_end(struct table *t);
 /* Blocks of 64 bytes, restarts every two entries: the geometry of the crash tests. */
 void table_tiny(struct table *t);
 
-/* Writes all entries as table TABLE_NUMBER. */
+/* Writes all entries as table `number`, TABLE_NUMBER at first. */
 enum err table_write(struct table *t, const struct entries *e);
 /* Opens it with the meta of the last table_write. */
 enum err table_open(struct table *t, struct cache *cache, struct sst **out);
