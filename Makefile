@@ -432,7 +432,7 @@ CI_STEPS   += bugs
 CRASH = timeout 3600 build/crash/crash --jobs $(JOBS)
 
 $(BUILD)/crash: $(call obj,tests/crash/crash.c $(CRASH_SRC) $(PROP_SRC)) \
-                $(BUILD)/libengine.a $(BUILD)/libfault.a
+                $(BUILD)/libserver.a $(BUILD)/libengine.a $(BUILD)/libfault.a
 	@echo '  ld  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
@@ -444,9 +444,10 @@ crash: crash-build ## every crash of every scenario, judged (docs/crash-testing.
 
 crash-smoke: crash-build ## half a million crashes, part of `make test`
 	$(CRASH) --pass cuts --quiet --walk 60000 --deviations 1 --samples 2000
+	$(CRASH) --pass server --quiet --shard 0/6 --walk 20000 --samples 1000
 
-crash-deep: crash-build ## crashes inside recoveries, followed until no image is new
-	$(CRASH) --pass deep --seconds 60 $(ARGS)
+crash-deep: crash-build ## crashes inside recoveries, to the fixpoint; whole servers
+	$(CRASH) --pass deep --pass server --seconds 60 $(ARGS)
 
 crash-long: crash-build ## random tapes: FOR=1000 of them from SEED=1 on
 	timeout 86400 build/crash/crash --jobs $(JOBS) --random $(or $(FOR),1000) \

@@ -34,7 +34,7 @@ static double now_seconds(void)
 
 const char *pass_name(enum pass p)
 {
-    static const char *const names[] = {"cuts", "torn", "deep"};
+    static const char *const names[] = {"cuts", "torn", "deep", "server"};
     return names[p];
 }
 
@@ -103,7 +103,7 @@ static size_t random_tape(uint64_t seed, uint8_t out[RUN_TAPE_BYTES])
 size_t campaign_tape(const struct campaign_row *row, uint8_t out[RUN_TAPE_BYTES])
 {
     if (row->seed) return random_tape(row->seed, out);
-    return run_compile(scenarios[row->scenario].tape, out);
+    return run_tape(&scenarios[row->scenario], out);
 }
 
 /* ---- in a child ---- */

@@ -52,7 +52,8 @@ static void usage(void)
 {
     fprintf(
         stderr,
-        "usage: crash [--scenario NAME] [--pass cuts|torn|deep]... [--profile W|J|O]\n"
+        "usage: crash [--scenario NAME] [--pass cuts|torn|deep|server]... [--profile "
+        "W|J|O]\n"
         "             [--depth N] [--seed N] [--shard I/N] [--jobs N] [--json FILE]\n"
         "             [--walk N] [--deviations N] [--samples N] [--seconds N] [--silence "
         "ORACLE]...\n"
@@ -146,7 +147,7 @@ static int list(void)
     unsigned live = 0;
     for (size_t i = 0; i < scenario_count; i++) {
         const struct scenario *s = &scenarios[i];
-        printf("%-21s %s", s->name, s->purpose);
+        printf("%-21s %s%s", s->name, s->dialogue ? "server: " : "", s->purpose);
         if (s->waiting) printf(" (waits for %s)", s->waiting);
         printf("\n");
         live += !s->waiting;
@@ -188,7 +189,7 @@ static void plan_random(struct campaign *c, const struct arguments *a)
     for (uint64_t i = 0; c->row_count < ROWS_MAX && i < a->random; i++) {
         uint64_t seed = a->options.seed + i;
         uint32_t scenario = (uint32_t)(seed % scenario_count);
-        if (scenarios[scenario].waiting) scenario = 1;
+        if (!scenarios[scenario].tape) scenario = 1;
         campaign_add(c, scenario, seed % 2 ? PASS_CUTS : PASS_TORN)->seed = seed;
     }
     printf("seeds %llu to %llu; go on with --seed %llu\n",
@@ -208,9 +209,12 @@ static void plan_rows(struct campaign *c, const struct arguments *a)
         any = any || a->passes[p];
     for (unsigned p = 0; p < PASS_COUNT; p++) {
         if (any ? !a->passes[p] : p == PASS_DEEP) continue;
+        /* Whole servers take minutes: by their pass, or by name. */
+        if (p == PASS_SERVER && !any && !a->scenario) continue;
         for (uint32_t i = 0; i < scenario_count; i++) {
             const struct scenario *s = &scenarios[i];
             if (s->waiting || (a->scenario && strcmp(a->scenario, s->name))) continue;
+            if ((s->dialogue != NULL) != (p == PASS_SERVER)) continue;
             campaign_add(c, i, (enum pass)p);
         }
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tests/crash/ask.h"
 #include "tests/crash/explore_state.h"
 
 #define TICK_VISITS 4096 /* between two looks at the clock */
@@ -349,6 +350,7 @@ struct explorer *explorer_new(const struct scenario *s, const struct explore_opt
     scenario_options(s, &options);
     trial_init(&x->trial, &options);
     x->trial.silenced = o->silenced;
+    if (s->dialogue) x->trial.asker = asker_new(s);
     image_set_init(&x->set);
     image_set_init(&x->killed);
     image_set_init(&x->opened);
@@ -375,7 +377,7 @@ void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
                       uint8_t own[RUN_TAPE_BYTES])
 {
     if (!*tape) {
-        *size = run_compile(x->scenario->tape, own);
+        *size = run_tape(x->scenario, own);
         *tape = own;
     }
     image_set_clear(&x->set);

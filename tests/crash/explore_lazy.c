@@ -16,7 +16,7 @@ static struct verdict judge_leaf(struct trial *t, struct disk *disk)
     t->ran[ORACLE_OPEN]++;
     enum err e = trial_open(t, disk, &s, &why);
     if (e) return trial_fail(t, ORACLE_OPEN, "%s: %s", err_text(e), why.text);
-    struct verdict v = trial_read(t, s.db);
+    struct verdict v = trial_ask(t, &s);
     bool clean = trial_close(t, disk, &s);
     if (!v.failed && trial_asks(t, ORACLE_LEAK) && !clean) v.failed = ORACLE_LEAK;
     return v;

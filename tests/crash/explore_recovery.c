@@ -33,6 +33,7 @@ struct recovery_watch {
     struct disk *disk;
     struct disk_tap tap;
     const struct expected *expected; /* of a cut now */
+    struct expected served;          /* ... once it has told what it holds */
 };
 
 static int visit_inside(void *arg, struct disk *disk, const struct image *image)
@@ -83,13 +84,27 @@ static void idle_service(struct explorer *x, struct recovery_watch *w,
                          struct trial_store *s)
 {
     uint32_t calls = w->tap.calls;
-    clock_manual_advance(&x->trial.clock, IDLE_MS);
-    db_step(s->db);
+    trial_idle(&x->trial, s, IDLE_MS);
     disk_tap_off(&w->tap);
     if (w->tap.calls != calls && !x->stop) cut_inside(w, w->tap.calls);
 }
 
-static void watch_recovery(struct recovery_watch *w, const struct expected *before)
+/* From here on exactly what is served must be there. */
+static void now_served(void *arg, struct verdict v)
+{
+    struct recovery_watch *w = arg;
+    struct explorer *x = w->x;
+    if (!x->stop) explorer_judge(x, v, w->expected);
+    w->served =
+        (struct expected){.exact = true, .state = v.state, .oracle = ORACLE_SETTLED};
+    w->expected = &w->served;
+    if (x->stop) return;
+    w->disk->ops = x->plain;
+    cut_inside(w, w->tap.calls);
+    w->disk->ops = &w->tap.ops;
+}
+
+static void watch_recovery(struct recovery_watch *w)
 {
     struct explorer *x = w->x;
     struct trial_store s;
@@ -101,19 +116,11 @@ static void watch_recovery(struct recovery_watch *w, const struct expected *befo
         if (!x->stop) explorer_violate(x, ORACLE_OPEN, why.text);
         return;
     }
-    /* From here on exactly what is served must be there. */
-    struct verdict v = trial_read(&x->trial, s.db);
-    struct expected served = {.exact = true, .state = v.state, .oracle = ORACLE_SETTLED};
-    if (!x->stop) explorer_judge(x, v, before);
-    w->expected = &served;
-    if (!x->stop) {
-        w->disk->ops = x->plain;
-        cut_inside(w, w->tap.calls);
-        w->disk->ops = &w->tap.ops;
-    }
+    s.served = now_served;
+    s.served_arg = w;
+    trial_ask(&x->trial, &s);
     idle_service(x, w, &s);
-    db_close(s.db);
-    pool_mem_release(&x->trial.pool, s.place);
+    trial_drop(&x->trial, &s);
 }
 
 void explorer_recover(struct explorer *x, struct disk *disk,
@@ -122,7 +129,7 @@ void explorer_recover(struct explorer *x, struct disk *disk,
     struct recovery_watch w = {.x = x, .disk = disk, .expected = before};
     bool outer = x->watching;
     x->watching = true;
-    watch_recovery(&w, before);
+    watch_recovery(&w);
     x->watching = outer;
 }
 

@@ -39,6 +39,7 @@ struct replay {
     struct disk_tap tap;
     const char *path; /* the steps after this one; "": none */
     const struct expected *expected;
+    struct expected served;
     uint32_t at;
     bool done;
 };
@@ -96,6 +97,15 @@ static void inside_call(void *arg, const struct tap_call *call)
     if (!r->done && call->ordinal == r->at) inside_now(r);
 }
 
+static void replay_served(void *arg, struct verdict v)
+{
+    struct replay *r = arg;
+    r->served =
+        (struct expected){.exact = true, .state = v.state, .oracle = ORACLE_SETTLED};
+    r->expected = &r->served;
+    if (!r->done && r->tap.calls == r->at) inside_now(r);
+}
+
 static void replay_inside(struct explorer *x, struct disk *disk, const char *path,
                           const struct expected *expected)
 {
@@ -108,17 +118,13 @@ static void replay_inside(struct explorer *x, struct disk *disk, const char *pat
     unsigned before = disk_sim_snapshot(disk);
     disk_tap_on(&r.tap, disk, inside_call, &r);
     if (trial_open(&x->trial, disk, &s, &why) == ERR_OK) {
-        struct verdict v = trial_read(&x->trial, s.db);
-        struct expected served = {
-            .exact = true, .state = v.state, .oracle = ORACLE_SETTLED};
-        r.expected = &served;
-        if (!r.done && r.tap.calls == r.at) inside_now(&r);
-        clock_manual_advance(&x->trial.clock, 3000);
-        db_step(s.db);
+        s.served = replay_served;
+        s.served_arg = &r;
+        trial_ask(&x->trial, &s);
+        trial_idle(&x->trial, &s, 3000);
         if (!r.done && r.tap.calls == r.at) inside_now(&r);
         disk_tap_off(&r.tap);
-        db_close(s.db);
-        pool_mem_release(&x->trial.pool, s.place);
+        trial_drop(&x->trial, &s);
     } else {
         disk_tap_off(&r.tap);
     }

@@ -6,7 +6,10 @@
 #include <time.h>
 
 #include "proptests/shrink.h"
+#include "tests/crash/ask.h"
 #include "tests/crash/explore_state.h"
+#include "tests/crash/reference.h"
+#include "tests/crash/talk.h"
 
 #define SHRINK_SECONDS   3.0
 #define ATTEMPT_SECONDS  0.5
@@ -35,6 +38,19 @@ static bool still_fails(void *arg, const uint8_t *tape, size_t size)
     return !explore(s->x, tape, size) && s->x->violation.oracle == s->oracle;
 }
 
+struct shrinking_steps {
+    struct shrinking *shrinking;
+    const uint8_t *tape; /* all steps */
+};
+
+static size_t steps_kept(const uint8_t *tape, const bool *keep, size_t n, uint8_t *out)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < n; i++)
+        if (keep[i]) out[size++] = tape[i];
+    return size;
+}
+
 static void fill_token(struct campaign_row *row, const uint8_t *tape, size_t size)
 {
     struct token t = {.setup = row->scenario | (uint32_t)row->pass << SETUP_PASS_SHIFT,
@@ -48,6 +64,26 @@ static void fill_token(struct campaign_row *row, const uint8_t *tape, size_t siz
     if (!token_print(&t, row->token)) row->token[0] = 0;
 }
 
+/* The steps of a dialogue that it takes. */
+static bool steps_fail(void *arg, const bool *keep, size_t n)
+{
+    uint8_t tape[RUN_TAPE_BYTES];
+    const struct shrinking_steps *s = arg;
+    size_t size = steps_kept(s->tape, keep, n, tape);
+    return still_fails(s->shrinking, tape, size);
+}
+
+static size_t shrink_steps(uint8_t *tape, size_t size, struct shrinking *s)
+{
+    uint8_t all[RUN_TAPE_BYTES];
+    bool keep[RUN_TAPE_BYTES];
+    struct shrinking_steps steps = {s, all};
+    memcpy(all, tape, size);
+    memset(keep, true, sizeof keep);
+    shrink_items(keep, size, SHRINK_ATTEMPTS, steps_fail, &steps);
+    return steps_kept(all, keep, size, tape);
+}
+
 void failure_shrink(struct explorer *x, struct campaign_row *row, const uint8_t *tape,
                     size_t size)
 {
@@ -59,13 +95,15 @@ void failure_shrink(struct explorer *x, struct campaign_row *row, const uint8_t 
     x->options.walk_max = SHRINK_WALK_MAX;
     x->options.samples = 200;
     explorer_progress(x, NULL, NULL);
-    size_t n = shrink_tape(small, size, SHRINK_ATTEMPTS, still_fails, &s);
+    bool dialogue = x->scenario->dialogue;
+    size_t n = dialogue ? shrink_steps(small, size, &s)
+                        : shrink_tape(small, size, SHRINK_ATTEMPTS, still_fails, &s);
     x->options.seconds = 2 * ATTEMPT_SECONDS;
     x->fewest = true;
     if (!explore(x, small, n)) row->violation = *explorer_violation(x);
     x->fewest = false;
     x->options = asked;
-    row->operations = (unsigned)tape_count(small, n);
+    row->operations = (unsigned)(dialogue ? n : tape_count(small, n));
     row->shrunk = true;
     fill_token(row, small, n);
 }
@@ -221,9 +259,21 @@ static void tell_files(struct disk *disk, const struct before *b)
     }
 }
 
+static void tell_shown(void *arg, slice key, slice value)
+{
+    char text[160];
+    (void)arg;
+    reference_text(key, value, text, sizeof text);
+    printf(" %s;", text);
+}
+
 static void tell_key(void *arg, slice key, slice value)
 {
-    (void)arg;
+    const struct trial *t = arg;
+    if (t->asker) {
+        tell_shown(arg, key, value);
+        return;
+    }
     printf(" %.2s(%zu", (const char *)key.data, value.size);
     if (value.size) printf(":%02x%02x", value.data[0], value.data[value.size - 1]);
     printf(")");
@@ -235,10 +285,16 @@ static void tell_register(void *arg, unsigned reg, uint64_t value)
     printf(" r%u=%lld", reg, (long long)value);
 }
 
-static void tell_found(struct trial *t, struct db *db)
+static void tell_found(struct trial *t, struct trial_store *s)
 {
+    struct db *db = s->db;
     struct db_iter *it;
     printf("    ");
+    if (s->server) {
+        ask_each(t, s, tell_shown, NULL);
+        printf("\n");
+        return;
+    }
     if (db_iter_new(db, &it)) return;
     for (db_iter_seek(it, slice_of(NULL, 0)); db_iter_valid(it); db_iter_next(it))
         tell_key(t, db_iter_key(it), db_iter_value(it));
@@ -266,20 +322,20 @@ static void tell_recovery(struct explorer *x, struct disk *disk)
     printf("    %llu records read, %llu bytes cut\n",
            (unsigned long long)stats.recovered_records,
            (unsigned long long)stats.recovered_cut_bytes);
-    printf("\nFound (key, bytes of its value: first and last):\n");
-    tell_found(t, s.db);
-    db_close(s.db);
-    pool_mem_release(&t->pool, s.place);
+    printf("\nFound%s:\n", s.server ? ", asked over a socket"
+                                    : " (key, bytes of its value: first and last)");
+    tell_found(t, &s);
+    trial_drop(t, &s);
 }
 
-static void tell_expected(const struct explorer *x)
+static void tell_expected(struct explorer *x)
 {
     const struct model *m = x->run.model;
     size_t lower = run_lower(&x->run, MODEL_CUT), upper = run_upper(&x->run);
     printf("\nExpected, one of:\n");
     for (size_t p = lower; p <= upper; p++) {
         printf("    after %zu groups:", p);
-        model_state(m, p, tell_key, tell_register, NULL);
+        model_state(m, p, tell_key, tell_register, &x->trial);
         printf("\n");
     }
 }
@@ -319,6 +375,35 @@ static void tell_event(const struct run_event *e)
     }
 }
 
+/* Events that belong to the operation and lie before the crash; from *event on. */
+static void tell_events(const struct explorer *x, uint32_t operation, uint64_t place,
+                        size_t *event)
+{
+    for (; *event < x->run.event_count; ++*event) {
+        const struct run_event *e = &x->run.events[*event];
+        if (e->operation > operation || e->call > place) break;
+        tell_event(e);
+    }
+}
+
+/* The same of a dialogue: a step and what it led to. */
+static void tell_dialogue(const struct explorer *x, const struct token *t)
+{
+    static struct dialogue d;
+    char text[DIALOGUE_TEXT];
+    size_t event = 0;
+    if (dialogue_compile(x->scenario->dialogue, &d)) return;
+    for (uint32_t i = 0; i < t->tape_size; i++) {
+        const struct run_event *e = &x->run.events[event];
+        if (event < x->run.event_count && e->kind == RUN_OPERATION && e->call > t->place)
+            break;
+        if (t->tape[i] >= d.count) continue;
+        dialogue_text(&d.steps[t->tape[i]], text, sizeof text);
+        printf("  %s\n", text);
+        tell_events(x, i, t->place, &event);
+    }
+}
+
 /* Operations and what became of them, up to the crash. */
 static void tell_story(const struct explorer *x, const struct token *t)
 {
@@ -329,18 +414,15 @@ static void tell_story(const struct explorer *x, const struct token *t)
     printf("Scenario %s: %s\n", x->scenario->name, x->scenario->purpose);
     if (x->scenario->before) printf("Made durable before: %s\n", x->scenario->before);
     printf("\nWhat was done (calls are changing calls to the disk):\n");
-    tape_read(&reader, t->tape, t->tape_size);
+    if (x->scenario->dialogue) tell_dialogue(x, t);
+    tape_read(&reader, t->tape, x->scenario->dialogue ? 0 : t->tape_size);
     for (uint32_t i = 0; tape_next(&reader, &op); i++) {
         tape_text(&op, text, sizeof text);
         const struct run_event *e = &x->run.events[event];
         if (event < x->run.event_count && e->kind == RUN_OPERATION && e->call > t->place)
             break;
         printf("  %s\n", text);
-        for (; event < x->run.event_count; event++) {
-            e = &x->run.events[event];
-            if (e->operation > i || e->call > t->place) break;
-            tell_event(e);
-        }
+        tell_events(x, i, t->place, &event);
     }
     printf("The crash comes before call %llu, as \"%s\".\n", (unsigned long long)t->place,
            t->choice);

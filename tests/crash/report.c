@@ -87,13 +87,13 @@ static void report_lazy(const struct campaign *c)
 
 void report_table(const struct campaign *c)
 {
-    printf("%-21s %-4s %7s %6s %8s %12s %10s %10s %7s %4s %8s\n", "scenario", "pass",
+    printf("%-21s %-6s %7s %6s %8s %12s %10s %10s %7s %4s %8s\n", "scenario", "pass",
            "windows", "kills", "sampled", "analytic", "distinct", "all", "largest", "fix",
            "images/s");
     for (size_t i = 0; i < c->row_count; i++) {
         const struct campaign_row *row = &c->rows[i];
         const struct explore_stats *s = &row->stats;
-        printf("%-21s %-4s %7llu %6llu %8llu %12llu %10llu %10llu %7llu %4s %8.0f%s%s\n",
+        printf("%-21s %-6s %7llu %6llu %8llu %12llu %10llu %10llu %7llu %4s %8.0f%s%s\n",
                scenarios[row->scenario].name, pass_name(row->pass), (ull)s->windows,
                (ull)s->kills, (ull)s->sampled, (ull)s->analytic, (ull)s->primary,
                (ull)s->distinct, (ull)s->largest, fixpoint_word(row),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/db.h"
+#include "tests/crash/talk.h"
 
 static const char stranger_text[] = "not yours";
 
@@ -23,6 +24,12 @@ size_t run_compile(const char *text, uint8_t out[RUN_TAPE_BYTES])
     return n;
 }
 
+size_t run_tape(const struct scenario *s, uint8_t out[RUN_TAPE_BYTES])
+{
+    return s->dialogue ? talk_tape(s->dialogue, out, RUN_TAPE_BYTES)
+                       : run_compile(s->tape, out);
+}
+
 static void add_key(struct trial *t, uint8_t key)
 {
     for (size_t i = 0; i < t->key_count; i++)
@@ -34,6 +41,7 @@ void run_keys(struct trial *t, const uint8_t *tape, size_t size)
 {
     struct tape_reader reader;
     struct tape_op op;
+    if (t->asker) return; /* it knows the keys by itself */
     tape_read(&reader, tape, size);
     while (tape_next(&reader, &op))
         for (unsigned i = 0; i < op.count; i++)
@@ -42,7 +50,7 @@ void run_keys(struct trial *t, const uint8_t *tape, size_t size)
 
 /* ---- the story ---- */
 
-static void note(struct run *r, enum run_event_kind kind, size_t group)
+void run_note(struct run *r, enum run_event_kind kind, size_t group)
 {
     if (r->event_count == RUN_EVENTS) return;
     r->events[r->event_count++] =
@@ -51,12 +59,11 @@ static void note(struct run *r, enum run_event_kind kind, size_t group)
 
 static void tell(struct run *r, enum run_event_kind kind)
 {
-    note(r, kind, 0);
+    run_note(r, kind, 0);
     if (r->on_event) r->on_event(r->arg, kind);
 }
 
-__attribute__((format(printf, 2, 3))) static void break_run(struct run *r,
-                                                            const char *format, ...)
+void run_break(struct run *r, const char *format, ...)
 {
     if (r->broken) return;
     r->broken = true;
@@ -87,7 +94,7 @@ static void open_store(struct run *r)
     enum err e = db_open(&env, TRIAL_DIR, &r->trial->options, &r->db, &why);
     if (e) {
         r->db = NULL;
-        break_run(r, "open: %s: %s", err_text(e), why.text);
+        run_break(r, "open: %s: %s", err_text(e), why.text);
     }
 }
 
@@ -96,9 +103,9 @@ static void restart_model(struct run *r, size_t lower, size_t upper)
 {
     struct verdict v = trial_read(r->trial, r->db);
     if (v.failed) {
-        break_run(r, "reading after a crash: %s", r->trial->failure);
+        run_break(r, "reading after a crash: %s", r->trial->failure);
     } else if (!model_restart(r->model, trial_digest(r->trial, v.state), lower, upper)) {
-        break_run(r, "after a crash the store holds something else");
+        run_break(r, "after a crash the store holds something else");
     }
 }
 
@@ -112,7 +119,7 @@ static void close_store(struct run *r)
     /* A close that answers OK promises as much as a sync. After a refusal nothing is
      * promised beyond what was. */
     if (e)
-        break_run(r, "close: %s", err_text(e));
+        run_break(r, "close: %s", err_text(e));
     else
         model_durable(r->model);
 }
@@ -185,7 +192,7 @@ static void fill_batch(struct run *r, const struct tape_op *op, struct batch *b)
         case TAPE_CHANGES: break;
         }
     }
-    if (e) break_run(r, "batch: %s", err_text(e));
+    if (e) run_break(r, "batch: %s", err_text(e));
 }
 
 static void begin_group(struct run *r)
@@ -207,13 +214,13 @@ static void commit_group(struct run *r)
         return;
     }
     size_t group = model_issue(r->model);
-    note(r, RUN_ISSUED, group);
+    run_note(r, RUN_ISSUED, group);
     if (db_group_commit(r->db) == ERR_OK) {
         model_ack(r->model, policy_of(r), r->clock.mono_us);
-        note(r, RUN_ACKED, group);
+        run_note(r, RUN_ACKED, group);
     } else {
         model_fail(r->model);
-        note(r, RUN_FAILED, group);
+        run_note(r, RUN_FAILED, group);
     }
 }
 
@@ -225,7 +232,7 @@ static void write_batch(struct run *r, const struct tape_op *op)
     batch_init(&batch, mem_libc(), 0);
     fill_batch(r, op, &batch);
     if (!r->dropped && db_write(r->db, &batch) != ERR_OK)
-        break_run(r, "a write inside a group is refused");
+        run_break(r, "a write inside a group is refused");
     batch_deinit(&batch);
     if (own) commit_group(r);
 }
@@ -240,7 +247,7 @@ static void check_get(struct run *r, unsigned key)
     enum err e = db_get(r->db, k, &got, &why);
     bool there = model_get(r->model, k, &want);
     if (e == ERR_NOT_FOUND ? there : e || !there || !slice_equal(got, want))
-        break_run(r, "get %.2s answers something else", text);
+        run_break(r, "get %.2s answers something else", text);
 }
 
 static void check_scan(struct run *r)
@@ -248,20 +255,20 @@ static void check_scan(struct run *r)
     struct verdict v = trial_read(r->trial, r->db);
     struct model_digest want = model_digest_now(r->model);
     if (v.failed)
-        break_run(r, "scan: %s", r->trial->failure);
+        run_break(r, "scan: %s", r->trial->failure);
     else if (!model_digest_equal(trial_digest(r->trial, v.state), &want))
-        break_run(r, "scan answers something else");
+        run_break(r, "scan answers something else");
 }
 
 static void turn_iterator(struct run *r)
 {
     if (!r->iterator) {
-        if (db_iter_new(r->db, &r->iterator) != ERR_OK) break_run(r, "no iterator");
+        if (db_iter_new(r->db, &r->iterator) != ERR_OK) run_break(r, "no iterator");
         return;
     }
     for (db_iter_seek(r->iterator, slice_of(NULL, 0)); db_iter_valid(r->iterator);)
         db_iter_next(r->iterator);
-    if (db_iter_error(r->iterator, NULL)) break_run(r, "the iterator fails");
+    if (db_iter_error(r->iterator, NULL)) run_break(r, "the iterator fails");
     db_iter_free(r->iterator);
     r->iterator = NULL;
 }
@@ -283,7 +290,7 @@ static void work(struct run *r, enum tape_kind kind)
     if (e == ERR_OK)
         model_durable(r->model);
     else if (db_write_error(r->db)->code == ERR_OK)
-        break_run(r, "background work: %s", err_text(e));
+        run_break(r, "background work: %s", err_text(e));
 }
 
 static void play_operation(struct run *r, const struct tape_op *op)
@@ -337,7 +344,7 @@ static void play(struct run *r, const uint8_t *tape, size_t size)
         tell(r, RUN_OPENED);
     }
     for (r->operation = 0; !r->broken && tape_next(&reader, &op); r->operation++) {
-        note(r, RUN_OPERATION, 0);
+        run_note(r, RUN_OPERATION, 0);
         play_operation(r, &op);
     }
     if (r->in_group && r->db) commit_group(r);
@@ -383,15 +390,19 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
     config.tau = 1;
     *r = (struct run){.scenario = s, .trial = t};
     if (disk_sim_new(mem_libc(), &config, &r->disk)) abort();
-    clock_manual_init(&r->clock, 1700000000000);
+    clock_manual_init(&r->clock, TRIAL_WALL_MS);
     r->sched = sched_inline_new(mem_libc());
     r->model = model_new(mem_libc());
     t->stranger = s->stranger;
+    if (s->dialogue) r->talk = talk_new(r);
     if (s->before) {
         uint8_t tape[RUN_TAPE_BYTES];
-        size_t n = run_compile(s->before, tape);
+        size_t n = s->dialogue ? 0 : run_compile(s->before, tape);
         run_keys(t, tape, n);
-        play(r, tape, n);
+        if (r->talk)
+            talk_begin(r->talk);
+        else
+            play(r, tape, n);
         if (s->stranger && !r->broken) leave_stranger(r);
         disk_sim_settle(r->disk);
         model_durable(r->model);
@@ -406,7 +417,10 @@ void run_play(struct run *r, const uint8_t *tape, size_t size)
     disk_tap_on(&r->tap, r->disk, on_tap, r);
     r->tap.drop = r->drop;
     r->tap.opened = r->on_opened ? on_opened : NULL;
-    play(r, tape, size);
+    if (r->talk)
+        talk_play(r->talk, tape, size);
+    else
+        play(r, tape, size);
     if (!r->broken && r->on_call) r->on_call(r->arg, NULL);
     disk_tap_off(&r->tap);
 }
@@ -415,6 +429,7 @@ void run_end(struct run *r)
 {
     disk_sim_process_crash(r->disk);
     bury_store(r);
+    if (r->talk) talk_free(r->talk);
     model_free(r->model);
     sched_free(r->sched);
     disk_sim_free(r->disk);

@@ -36,6 +36,8 @@ struct run_event {
     size_t group;       /* ISSUED, ACKED, FAILED: its number */
 };
 
+struct talk;
+
 struct run {
     const struct scenario *scenario;
     struct trial *trial;
@@ -43,7 +45,8 @@ struct run {
     struct disk_tap tap;
     struct clock_manual clock;
     struct sched *sched;
-    struct db *db; /* NULL: closed */
+    struct db *db;     /* NULL: closed */
+    struct talk *talk; /* a server and its clients instead of db; or NULL */
     struct model *model;
     struct db_iter *iterator;
     uint32_t puts, operation;
@@ -62,8 +65,10 @@ struct run {
     void *opened_arg;
 };
 
-/* The tape of a scenario; compiled. Aborts when the text is wrong. */
+/* A tape in words, compiled. Aborts when the text is wrong. */
 size_t run_compile(const char *text, uint8_t out[RUN_TAPE_BYTES]);
+/* The tape of a scenario, or the steps of its dialogue. */
+size_t run_tape(const struct scenario *s, uint8_t out[RUN_TAPE_BYTES]);
 /* Adds the keys that a tape writes to the bench's. */
 void run_keys(struct trial *t, const uint8_t *tape, size_t size);
 
@@ -74,6 +79,11 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
 void run_play(struct run *r, const uint8_t *tape, size_t size);
 /* Closes and frees everything. */
 void run_end(struct run *r);
+
+/* For talk.c: a line of the story; the run has gone wrong. */
+void run_note(struct run *r, enum run_event_kind kind, size_t group);
+void run_break(struct run *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Bounds of what may survive a power cut now. */
 size_t run_lower(const struct run *r, enum model_crash crash);

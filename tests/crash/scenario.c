@@ -39,6 +39,17 @@ static const struct geometry steep = {.name = "steep",
                                       .write_buffer_bytes = 128,
                                       .level0_tables = 2,
                                       .filter_bits = 4};
+/* A memtable of a few short values. */
+static const struct geometry small = {.name = "small",
+                                      .memtable_bytes = 512,
+                                      .log_bytes = 256,
+                                      .block_bytes = 128,
+                                      .table_bytes = 512,
+                                      .level1_bytes = 4096,
+                                      .manifest_bytes = 4096,
+                                      .write_buffer_bytes = 256,
+                                      .level0_tables = 2,
+                                      .filter_bits = 0};
 /* The manifest rolls over every few edits. */
 static const struct geometry rolling = {.name = "rolling",
                                         .memtable_bytes = 1024,
@@ -52,6 +63,9 @@ static const struct geometry rolling = {.name = "rolling",
                                         .filter_bits = 0};
 
 /* ---- scenarios ---- */
+
+/* Of whole servers. */
+#define KEYS_BEFORE "a SET k @20; a SET n 7; a SET m old; turn 2"
 
 #define FEW "put a0 8; put b0 24; put c0 8; add 0 3; flush; put a1 8; put b0 8"
 
@@ -278,6 +292,141 @@ const struct scenario scenarios[] = {
      .before = FEW,
      .stranger = true,
      .tape = "put a2 8; flush; put b1 8; compact; reopen; put c1 8"},
+
+    /* ---- whole servers ---- */
+
+    {.name = "server-start",
+     .purpose = "A server creates its store and answers its first commands.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .dialogue = "a SET k 1; turn 2; a GET k; b DBSIZE; turn"},
+    {.name = "pipeline",
+     .purpose = "Commands that depend on each other, in one pipeline and one group.",
+     .geometry = &wide,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue = "a SET x @100; a APPEND x @30; a GET x; a INCR n; a SET y @60; turn; "
+                 "a INCR n; a DEL k; a GET k; a DBSIZE; turn; a SET k again; turn"},
+    {.name = "pipeline-slices",
+     .purpose = "A pipeline arrives in pieces that end within commands.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue = "a SET x @70; a INCR n; a DEL m; a GET m; a SET y 2; a slice 41; turn; "
+                 "a slice 60; turn; a recv 9; turn 6; a recv 0; turn 2; a DBSIZE; turn"},
+    {.name = "slow-reader",
+     .purpose = "Replies leave in pieces; what only half left is not acknowledged.",
+     .geometry = &tiny,
+     .policy = SYNC_EVERYSEC,
+     .before = KEYS_BEFORE,
+     .dialogue = "a window 7; a send 3; a INCR n; a SET x 1; a GET k; turn; a INCR n; "
+                 "b SET y 5; turn; a read 3; turn; wait 1100; a read 7; turn; "
+                 "a SET x 2; turn; wait 1100; turn; a read 9; turn 3; a read 99; turn"},
+    {.name = "one-turn",
+     .purpose = "Three clients write in one turn and share one record and one sync.",
+     .geometry = &wide,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue = "a SET x @100; b SET x @90; c APPEND x @80; b GET x; turn; a INCR n; "
+                 "b INCR n; c INCR n; a GET n; turn; c DEL x n; a DBSIZE; turn"},
+    {.name = "readers",
+     .purpose = "Whoever was told something finds it again: GET, SCAN, DBSIZE, errors.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue = "a SET x @60; b GET x; c SCAN 0 COUNT 1000; turn; a DEL k; b EXISTS k; "
+                 "c DBSIZE; turn; a SET n word; b INCR n; c MGET k n x; turn; c DBSIZE; "
+                 "turn"},
+    {.name = "readers-everysec",
+     .purpose =
+         "The same when replies do not wait for a sync: a prefix of what was told.",
+     .geometry = &tiny,
+     .policy = SYNC_EVERYSEC,
+     .before = KEYS_BEFORE,
+     .dialogue = "a SET x @60; b GET x; turn; wait 1000; turn; a DEL k; b EXISTS k; "
+                 "c DBSIZE; turn; wait 1500; turn; a SET x @20; c GET x; turn; "
+                 "wait 900; turn; wait 900; turn; a INCR n; turn"},
+    {.name = "msets",
+     .purpose = "Batches of a pipeline that nobody syncs are there wholly or not at all.",
+     .geometry = &wide,
+     .policy = SYNC_NO,
+     .before = KEYS_BEFORE,
+     .dialogue = "a MSET x @100 y @100 k @60; turn; b MSET x @90 z @70; a MSET y 1 n 2; "
+                 "turn; a DEL x y z; turn; a MSET x @80 y @80; turn"},
+    {.name = "deadlines",
+     .purpose = "A value and its deadline come, change and go together.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE "; a SET s 1 EX 5000; turn",
+     .dialogue = "a SET x @40 PX 500; a EXPIRE k 9000; turn; a PERSIST s; b PTTL k; "
+                 "turn; a EXPIRE k 8000; a SET k new; turn; wait 600; turn; b EXISTS x; "
+                 "b DBSIZE; turn; a EXPIRE m 0; turn"},
+    {.name = "deadlines-no",
+     .purpose = "The same without syncs, with keys that expire between the writes.",
+     .geometry = &wide,
+     .policy = SYNC_NO,
+     .before = KEYS_BEFORE "; a SET s 1 PX 9000; turn",
+     .dialogue = "a SET x @70 PX 300; a EXPIRE k 9000; turn; idle 4; a SET y @60 EX 900; "
+                 "turn; wait 9000; turn; a PERSIST k; b SET x 2; turn; a DBSIZE; turn"},
+    {.name = "counts",
+     .purpose = "DBSIZE is exact after every crash: new keys, old keys, deleted keys.",
+     .geometry = &wide,
+     .policy = SYNC_NO,
+     .before = KEYS_BEFORE,
+     .dialogue = "a SET x @50; a SET x @50; a DEL k nothing; turn; a GETDEL x; "
+                 "b SET y @90; turn; a DBSIZE; b APPEND z @90; b DEL z z; turn; "
+                 "a SET w @60; turn"},
+    {.name = "flush-all",
+     .purpose = "FLUSHALL between the writes of a pipeline, over two databases.",
+     .geometry = &wide,
+     .policy = SYNC_NO,
+     .before = KEYS_BEFORE "; b SELECT 1; b SET p @30; turn",
+     .dialogue =
+         "a SET x @80; a FLUSHALL; a SET y @70 EX 9000; turn; b SET q @60; "
+         "b DBSIZE; turn; b FLUSHDB; b SET p 2; a SET z @60; turn; a FLUSHDB; turn"},
+    {.name = "databases",
+     .purpose = "The same name in two databases is two keys.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue = "b SELECT 1; a SET x @40; b SET x @50; turn; b DEL x; b SET k 9; "
+                 "b DBSIZE; turn; b FLUSHDB; a GET k; turn"},
+    {.name = "reset",
+     .purpose = "A client breaks off with replies unread and a command half said.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue = "a window 3; a SET x @60; a INCR n; a SET y @60; a slice 140; turn; "
+                 "a reset; b GET x; b GET n; turn; c DBSIZE; c DEL x; turn"},
+    {.name = "rotate-served",
+     .purpose = "Memtables fill, are flushed and merged while clients are served.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue =
+         "a SET x @300; a SET y @300; b GET x; turn 2; a SET x @300; a SET z @300; "
+         "turn 2; a DEL y; a SET k @200; b DBSIZE; turn 2; a SET y @300; turn 3"},
+    {.name = "rotate-no",
+     .purpose = "The same without syncs: a flush makes durable what no sync has.",
+     .geometry = &small,
+     .policy = SYNC_NO,
+     .before = KEYS_BEFORE,
+     .dialogue = "a SET x @120; b SET y @90 EX 9000; turn; a SET x @90; turn 2; "
+                 "b DEL y; a SET z @150; turn 2; a SET k @20; turn"},
+    {.name = "large-served",
+     .purpose = "Values larger than a block and than the memtable, in one pipeline.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue = "a SET x @400; a SET y @1500; b GET y; turn 2; a SET x 1; turn 2"},
+    {.name = "idle-service",
+     .purpose = "Nobody speaks: keys expire, syncs come due, marks are written.",
+     .geometry = &tiny,
+     .policy = SYNC_EVERYSEC,
+     .before = KEYS_BEFORE "; a SET s @40 PX 900; a SET t @40 PX 8000; turn",
+     .dialogue =
+         "a SET x @60; turn; idle 12; b SET y @40; turn; idle 14; a DBSIZE; turn; "
+         "wait 5000; idle 4; a INCR n; turn; idle 25"},
 
     {.name = "checkpoint",
      .purpose = "An online backup is whole or absent.",

@@ -31,7 +31,8 @@ struct scenario {
     const struct geometry *geometry;
     enum sync_policy policy; /* at the start */
     const char *before;      /* NULL: not even a directory */
-    const char *tape;        /* NULL: waiting */
+    const char *tape;        /* NULL: waiting, or a dialogue */
+    const char *dialogue;    /* with a whole server (dialogue.h): `before` is one, too */
     const char *waiting;     /* for what; NULL: live */
     bool stranger;           /* somebody else's file lies in the directory */
 };

@@ -229,7 +229,7 @@ void trace_scenario(FILE *out, const struct scenario *s, uint64_t skip_every,
     t->run.on_event = trace_event;
     t->run.on_opened = opened;
     t->run.opened_arg = t->run.arg = t;
-    run_play(&t->run, tape, run_compile(s->tape, tape));
+    run_play(&t->run, tape, run_tape(s, tape));
     fprintf(out, "end\n");
     run_end(&t->run);
     images_free(t->images);

@@ -9,6 +9,7 @@
 #include "engine/db_state.h"
 #include "engine/filename.h"
 #include "fault/disk_sim_state.h"
+#include "tests/crash/ask.h"
 
 #define POOL_BYTES ((size_t)64 << 20)
 
@@ -46,13 +47,14 @@ void trial_init(struct trial *t, const struct options *options)
 {
     *t = (struct trial){.options = *options};
     if (pool_mem_init(&t->pool, POOL_BYTES)) abort();
-    clock_manual_init(&t->clock, 1700000000000);
+    clock_manual_init(&t->clock, TRIAL_WALL_MS);
     image_set_init(&t->after);
 }
 
 void trial_deinit(struct trial *t)
 {
     pool_mem_deinit(&t->pool);
+    asker_free(t->asker);
     image_set_deinit(&t->after);
     free(t->states.digest);
 }
@@ -95,8 +97,8 @@ void trial_disarm(struct disk *disk)
 enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
                     struct err_detail *why)
 {
-    out->place = pool_mem_place(&t->pool);
-    out->handles = trial_handles(disk);
+    *out = (struct trial_store){
+        .disk = disk, .place = pool_mem_place(&t->pool), .handles = trial_handles(disk)};
     out->sched = sched_inline_new(&t->pool.mem);
     struct db_env env = {.disk = disk,
                          .clock = &t->clock.clock,
@@ -104,14 +106,37 @@ enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
                          .sched = out->sched,
                          .log = t->log,
                          .log_arg = t->log_arg};
-    enum err e = db_open(&env, TRIAL_DIR, &t->options, &out->db, why);
+    enum err e = t->asker ? ask_open(t, out, why)
+                          : db_open(&env, TRIAL_DIR, &t->options, &out->db, why);
     if (e) pool_mem_release(&t->pool, out->place);
     return e;
 }
 
+static enum err close_store(struct trial *t, struct trial_store *s)
+{
+    return s->server ? ask_close(t, s) : db_close(s->db);
+}
+
+void trial_drop(struct trial *t, struct trial_store *s)
+{
+    close_store(t, s);
+    sched_free(s->sched);
+    pool_mem_release(&t->pool, s->place);
+}
+
+void trial_idle(struct trial *t, struct trial_store *s, int64_t ms)
+{
+    if (s->server) {
+        ask_idle(t, s, ms);
+    } else {
+        clock_manual_advance(&t->clock, ms);
+        db_step(s->db);
+    }
+}
+
 bool trial_close(struct trial *t, struct disk *disk, struct trial_store *s)
 {
-    enum err e = db_close(s->db);
+    enum err e = close_store(t, s);
     sched_free(s->sched);
     long blocks = pool_mem_release(&t->pool, s->place);
     long handles = (long)trial_handles(disk) - (long)s->handles;
@@ -173,6 +198,14 @@ struct verdict trial_read(struct trial *t, struct db *db)
         if (value) model_digest_register(&seen, r, value);
     }
     return (struct verdict){.state = trial_state(t, &seen)};
+}
+
+struct verdict trial_ask(struct trial *t, struct trial_store *s)
+{
+    if (s->server) return ask_read(t, s);
+    struct verdict v = trial_read(t, s->db);
+    if (s->served) s->served(s->served_arg, v);
+    return v;
 }
 
 /* ---- files ---- */
@@ -260,12 +293,13 @@ static struct verdict ask_again(struct trial *t, struct disk *disk, uint32_t sta
     enum err e = trial_open(t, disk, &s, &why);
     if (e) return trial_fail(t, ORACLE_AGAIN, "opened again: %s", why.text);
     uint32_t made = disk_sim_microops(disk) - before;
-    struct verdict v = trial_read(t, s.db);
+    struct verdict v = trial_ask(t, &s);
     trial_close(t, disk, &s);
     if (v.failed) return (struct verdict){.failed = ORACLE_AGAIN};
     if (v.state != state)
         return trial_fail(t, ORACLE_AGAIN, "opened again it holds something else");
-    if (made)
+    /* A server has been serving, and what it did in idle turns may be settled now. */
+    if (made && !t->asker)
         return trial_fail(t, ORACLE_AGAIN, "opened again it made %u micro-operations",
                           made);
     return v;
@@ -355,7 +389,7 @@ static struct verdict work_on(struct trial *t, struct db *db, uint32_t *want)
     return expect_state(t, db, *want, "after a compaction");
 }
 
-static struct verdict ask_works(struct trial *t, struct disk *disk)
+static struct verdict store_works(struct trial *t, struct disk *disk)
 {
     struct trial_store s;
     struct err_detail why;
@@ -365,8 +399,7 @@ static struct verdict ask_works(struct trial *t, struct disk *disk)
     if (e) return trial_fail(t, ORACLE_WORKS, "opened again: %s", why.text);
     struct verdict v = work_on(t, s.db, &want);
     disk_sim_process_crash(disk); /* what the expectation copied is released with it */
-    db_close(s.db);
-    pool_mem_release(&t->pool, s.place);
+    trial_drop(t, &s);
     if (v.failed) return (struct verdict){.failed = ORACLE_WORKS};
     e = trial_open(t, disk, &s, &why);
     if (e) return trial_fail(t, ORACLE_WORKS, "reopened: %s", why.text);
@@ -393,13 +426,27 @@ static struct verdict ask_after(struct trial *t, struct disk *disk, struct verdi
     }
     if (!asked.failed && trial_asks(t, ORACLE_WORKS)) {
         unsigned before = disk_sim_snapshot(disk);
-        asked = ask_works(t, disk);
+        asked = t->asker ? ask_works(t, disk) : store_works(t, disk);
         disk_sim_rollback(disk, before);
     }
     return asked.failed ? asked : v;
 }
 
 /* ---- one image ---- */
+
+struct told {
+    struct trial *trial;
+    struct disk *disk;
+    struct verdict verdict;
+};
+
+static void tell(void *arg, struct verdict v)
+{
+    struct told *told = arg;
+    struct trial *t = told->trial;
+    told->verdict = v;
+    if (!v.failed && t->opened) t->opened(t->opened_arg, told->disk, &told->verdict);
+}
 
 struct verdict trial_image(struct trial *t, struct disk *disk)
 {
@@ -408,11 +455,15 @@ struct verdict trial_image(struct trial *t, struct disk *disk)
     t->ran[ORACLE_OPEN]++;
     enum err e = trial_open(t, disk, &s, &why);
     if (e) return trial_fail(t, ORACLE_OPEN, "%s: %s", err_text(e), why.text);
-    struct verdict v = trial_read(t, s.db);
-    if (!v.failed && trial_asks(t, ORACLE_FILES) && !files_right(t, s.db))
-        v.failed = ORACLE_FILES;
+    struct told told = {.trial = t, .disk = disk};
+    s.served = tell;
+    s.served_arg = &told;
+    if (trial_asks(t, ORACLE_FILES) && !files_right(t, s.db))
+        told.verdict.failed = ORACLE_FILES;
+    else
+        trial_ask(t, &s);
+    struct verdict v = told.verdict;
     if (!v.failed) v = ask_after(t, disk, v);
-    if (!v.failed && t->opened) t->opened(t->opened_arg, disk, &v);
     bool clean = trial_close(t, disk, &s);
     if (!v.failed && trial_asks(t, ORACLE_LEAK) && !clean) v.failed = ORACLE_LEAK;
     return v;

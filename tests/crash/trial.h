@@ -27,6 +27,10 @@
 
 #define TRIAL_DIR      "db" /* the store's directory */
 #define TRIAL_STRANGER "notes.txt"
+#define TRIAL_WALL_MS  INT64_C(1700000000000) /* the clock when a scenario begins */
+
+struct asker;
+struct server;
 
 /* The oracles: what must hold of a recovered store. */
 #define ORACLES(X)                                                                       \
@@ -66,7 +70,8 @@ struct trial {
     struct clock_manual clock;
     uint8_t keys[TAPE_KEYS]; /* indices of keys that are ever written */
     size_t key_count;
-    bool stranger; /* a file TRIAL_STRANGER must be untouched */
+    bool stranger;       /* a file TRIAL_STRANGER must be untouched */
+    struct asker *asker; /* a whole server is started, and asked over a socket; or NULL */
     struct trial_states states;
     struct image_set after; /* what was already asked of equal recovered stores */
     uint64_t ran[ORACLE_COUNT];
@@ -74,7 +79,8 @@ struct trial {
     char failure[400]; /* of the last oracle that failed */
     void (*log)(void *arg, enum log_level level, const char *line);
     void *log_arg;
-    /* Called while a recovered image is open; may change the verdict. Or NULL. */
+    /* Called when a recovered image has told what it holds, see trial_store; may change
+     * the verdict. Or NULL. */
     void (*opened)(void *arg, struct disk *disk, struct verdict *v);
     void *opened_arg;
 };
@@ -101,15 +107,28 @@ struct verdict trial_fail(struct trial *t, enum oracle o, const char *format, ..
 /* A store that is open in the pool. */
 struct trial_store {
     struct db *db;
+    struct server *server; /* around the store, or NULL */
+    struct disk *disk;
     struct sched *sched;
     struct pool_place place;
     uint32_t handles;
+    struct clock_manual clock_before; /* of the trial, while a server is open */
+    /* Set by whoever wants to know, or NULL: called by trial_ask with the verdict when the
+     * state has been told: of a server, while its first reply leaves. */
+    void (*served)(void *arg, struct verdict v);
+    void *served_arg;
 };
 enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
                     struct err_detail *why);
 /* Closes it. False: something was left behind (failure says what). */
 bool trial_close(struct trial *t, struct disk *disk, struct trial_store *s);
-/* Everything that the store holds, by scan and by get. */
+/* Frees it, whatever has become of it. */
+void trial_drop(struct trial *t, struct trial_store *s);
+/* Everything that the store holds, by scan and by get, or over a socket. */
+struct verdict trial_ask(struct trial *t, struct trial_store *s);
+/* Time passes, and the store does what is due. */
+void trial_idle(struct trial *t, struct trial_store *s, int64_t ms);
+/* Everything that a store without a server holds, by scan and by get. */
 struct verdict trial_read(struct trial *t, struct db *db);
 
 /* Recovers the disk as it stands (nothing of it open) and judges what does not depend on

@@ -1,0 +1,343 @@
+#include "tests/crash/talk.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fault/net_sim.h"
+#include "server/server.h"
+#include "tests/crash/reference.h"
+
+#define PORT           6379
+#define SAID_BYTES     16384 /* of one client */
+#define EXPECTED_BYTES 16384
+#define COMMANDS       128 /* of one client */
+#define IDLE_STEP_MS   100
+#define LAST_TURNS     3 /* until every reply of `before` has arrived */
+
+struct command {
+    const struct dialogue_step *step;
+    size_t end; /* of its bytes */
+};
+struct reply {
+    size_t end;   /* of its bytes */
+    size_t group; /* of the model */
+};
+
+struct client {
+    struct peer *peer;
+    struct peer_limits limits;
+    int handle; /* the server's */
+    unsigned db;
+    bool reset, sliced;
+    size_t slice; /* bytes to be written before the next turn, when sliced */
+    uint8_t said[SAID_BYTES];
+    size_t said_size, written,
+        received; /* by the client, by the network, by the server */
+    struct command commands[COMMANDS];
+    size_t command_count, run;
+    char expected[EXPECTED_BYTES];
+    size_t expected_size;
+    struct reply replies[COMMANDS];
+    size_t reply_count, answered;
+};
+
+/* The server's network: the simulated one, with an ear at recv and accept. */
+struct eavesdropped {
+    struct net net; /* first */
+    struct net *inner;
+    struct talk *talk;
+};
+
+struct talk {
+    struct run *run;
+    struct dialogue before, script;
+    struct config config;
+    struct net_sim *sim;
+    struct eavesdropped net;
+    struct server *server;
+    struct client *clients[DIALOGUE_CLIENTS];
+    unsigned accepted;
+};
+
+/* ---- what the server receives and sends ---- */
+
+/* The server has the whole command now, and runs it. */
+static void run_command(struct talk *t, struct client *c)
+{
+    const struct dialogue_step *s = c->commands[c->run++].step;
+    struct reference ref = {t->run->model, t->run->clock.wall_ms};
+    char reply[REFERENCE_REPLY_BYTES];
+    size_t n = reference_run(&ref, s->words, s->count, &c->db, reply);
+    assert(c->expected_size + n <= EXPECTED_BYTES && c->reply_count < COMMANDS);
+    memcpy(c->expected + c->expected_size, reply, n);
+    c->expected_size += n;
+    size_t group = model_issue(t->run->model);
+    c->replies[c->reply_count++] = (struct reply){c->expected_size, group};
+    run_note(t->run, RUN_ISSUED, group);
+}
+
+static void received(struct talk *t, int handle, size_t n)
+{
+    for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++) {
+        struct client *c = t->clients[i];
+        if (c->handle != handle) continue;
+        c->received += n;
+        while (c->run < c->command_count && c->commands[c->run].end <= c->received)
+            run_command(t, c);
+    }
+}
+
+static void acknowledge(struct talk *t, size_t group)
+{
+    struct model *m = t->run->model;
+    enum sync_policy policy = t->run->scenario->policy;
+    if (model_answered(m) > group) return;
+    while (model_answered(m) <= group)
+        model_ack(m, policy, t->run->clock.mono_us);
+    run_note(t->run, RUN_ACKED, group);
+}
+
+static void sent(void *arg, struct peer *peer, const void *bytes, size_t n,
+                 uint64_t total)
+{
+    struct talk *t = arg;
+    struct client *c = NULL;
+    for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++)
+        if (t->clients[i]->peer == peer) c = t->clients[i];
+    assert(c);
+    const char *want = c->expected + total - n;
+    if (total > c->expected_size || memcmp(want, bytes, n) != 0)
+        run_break(t->run, "answered \"%.*s\", not \"%.*s\"", (int)n, (const char *)bytes,
+                  total > c->expected_size ? 0 : (int)n, want);
+    for (; c->answered < c->reply_count && c->replies[c->answered].end <= total;
+         c->answered++)
+        acknowledge(t, c->replies[c->answered].group);
+}
+
+static struct eavesdropped *ear_of(struct net *net)
+{
+    return (struct eavesdropped *)net;
+}
+
+static ptrdiff_t heard_recv(struct net *net, int handle, void *buf, size_t n)
+{
+    struct eavesdropped *e = ear_of(net);
+    ptrdiff_t got = e->inner->recv(e->inner, handle, buf, n);
+    if (got > 0) received(e->talk, handle, (size_t)got);
+    return got;
+}
+
+/* Clients are accepted in the order in which they connected. */
+static int heard_accept(struct net *net, int listener, char peer[NET_ADDRESS_MAX])
+{
+    struct eavesdropped *e = ear_of(net);
+    int handle = e->inner->accept(e->inner, listener, peer);
+    if (handle >= 0) e->talk->clients[e->talk->accepted++]->handle = handle;
+    return handle;
+}
+
+static int plain_listen(struct net *net, const char *address, uint16_t port, int backlog,
+                        uint16_t *bound)
+{
+    struct net *inner = ear_of(net)->inner;
+    return inner->listen(inner, address, port, backlog, bound);
+}
+
+static ptrdiff_t plain_send(struct net *net, int handle, const void *buf, size_t n)
+{
+    struct net *inner = ear_of(net)->inner;
+    return inner->send(inner, handle, buf, n);
+}
+
+static void plain_close(struct net *net, int handle)
+{
+    struct net *inner = ear_of(net)->inner;
+    inner->close(inner, handle);
+}
+
+static int plain_poll(struct net *net, struct pollfd *fds, size_t n, int timeout_ms)
+{
+    struct net *inner = ear_of(net)->inner;
+    return inner->poll(inner, fds, n, timeout_ms);
+}
+
+/* ---- life ---- */
+
+static void compile(const char *text, struct dialogue *out)
+{
+    const char *bad = dialogue_compile(text, out);
+    if (!bad) return;
+    fprintf(stderr, "crash: a dialogue does not compile at \"%s\"\n", bad);
+    abort();
+}
+
+struct talk *talk_new(struct run *r)
+{
+    struct talk *t = calloc(1, sizeof *t);
+    if (!t) abort();
+    t->run = r;
+    t->before.count = 0;
+    if (r->scenario->before) compile(r->scenario->before, &t->before);
+    compile(r->scenario->dialogue, &t->script);
+    for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++) {
+        t->clients[i] = calloc(1, sizeof **t->clients);
+        if (!t->clients[i]) abort();
+        t->clients[i]->handle = -1;
+    }
+    t->sim = net_sim_new(mem_libc(), &r->clock);
+    if (!t->sim) abort();
+    net_sim_on_sent(t->sim, sent, t);
+    t->net = (struct eavesdropped){.net = {plain_listen, heard_accept, heard_recv,
+                                           plain_send, plain_close, plain_poll},
+                                   .inner = net_sim_net(t->sim),
+                                   .talk = t};
+    config_init(&t->config);
+    t->config.port = PORT;
+    t->config.appendfsync = r->scenario->policy;
+    return t;
+}
+
+static bool start_server(struct talk *t)
+{
+    struct run *r = t->run;
+    struct server_env env = {.disk = r->disk,
+                             .clock = &r->clock.clock,
+                             .mem = mem_libc(),
+                             .sched = r->sched,
+                             .net = &t->net.net,
+                             .store = TRIAL_DIR,
+                             .seed = 1,
+                             .geometry = &r->trial->options};
+    struct err_detail why = {.code = ERR_OK};
+    if (server_new(&env, &t->config, &t->server, &why)) {
+        t->server = NULL;
+        run_break(r, "the server does not start: %s", why.text);
+        return false;
+    }
+    for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++)
+        if (peer_connect(t->sim, PORT, &t->clients[i]->peer)) abort();
+    return true;
+}
+
+void talk_free(struct talk *t)
+{
+    net_sim_on_sent(t->sim, NULL, NULL);
+    if (t->server) server_free(t->server);
+    for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++)
+        free(t->clients[i]);
+    net_sim_free(t->sim);
+    free(t);
+}
+
+/* ---- steps ---- */
+
+static void say(struct client *c, const struct dialogue_step *s)
+{
+    uint8_t *p = c->said;
+    size_t n = c->said_size, room = SAID_BYTES;
+    n += (size_t)snprintf((char *)p + n, room - n, "*%u\r\n", s->count);
+    for (unsigned i = 0; i < s->count; i++) {
+        slice word = s->words[i];
+        assert(n + word.size + 32 < room);
+        n += (size_t)snprintf((char *)p + n, room - n, "$%zu\r\n", word.size);
+        memcpy(p + n, word.data, word.size);
+        n += word.size;
+        n += (size_t)snprintf((char *)p + n, room - n, "\r\n");
+    }
+    assert(n < room && c->command_count < COMMANDS);
+    c->said_size = n;
+    c->commands[c->command_count++] = (struct command){s, n};
+}
+
+static void write_said(struct client *c)
+{
+    size_t n = c->said_size - c->written;
+    if (c->sliced && c->slice < n) n = c->slice;
+    c->sliced = false;
+    if (n == 0 || c->reset) return;
+    if (peer_write(c->peer, c->said + c->written, n)) return;
+    c->written += n;
+}
+
+static void turn(struct talk *t)
+{
+    struct reference ref = {t->run->model, t->run->clock.wall_ms};
+    for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++)
+        write_said(t->clients[i]);
+    if (reference_expire(&ref)) run_note(t->run, RUN_ISSUED, model_issue(t->run->model));
+    server_turn(t->server, 0);
+}
+
+static void turns(struct talk *t, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && !t->run->broken; i++)
+        turn(t);
+}
+
+static void play_step(struct talk *t, const struct dialogue_step *s)
+{
+    struct client *c = t->clients[s->client];
+    uint8_t sink[256];
+    switch (s->kind) {
+    case STEP_SAY: say(c, s); break;
+    case STEP_TURN: turns(t, s->number); break;
+    case STEP_SLICE:
+        c->sliced = true;
+        c->slice = s->number;
+        break;
+    case STEP_READ:
+        peer_read(c->peer, sink, s->number < sizeof sink ? s->number : sizeof sink);
+        break;
+    case STEP_RECV: c->limits.recv_max = s->number; break;
+    case STEP_SEND: c->limits.send_max = s->number; break;
+    case STEP_WINDOW: c->limits.window = s->number; break;
+    case STEP_RESET:
+        peer_reset(c->peer, false);
+        c->reset = true;
+        break;
+    case STEP_WAIT: clock_manual_advance(&t->run->clock, s->number); break;
+    case STEP_IDLE:
+        for (uint32_t i = 0; i < s->number && !t->run->broken; i++) {
+            clock_manual_advance(&t->run->clock, IDLE_STEP_MS);
+            turn(t);
+        }
+        break;
+    }
+    if (!c->reset) peer_limit(c->peer, &c->limits);
+}
+
+void talk_begin(struct talk *t)
+{
+    if (!start_server(t)) return;
+    for (size_t i = 0; i < t->before.count && !t->run->broken; i++)
+        play_step(t, &t->before.steps[i]);
+    turns(t, LAST_TURNS);
+}
+
+void talk_play(struct talk *t, const uint8_t *tape, size_t size)
+{
+    struct run *r = t->run;
+    if (!t->server && !start_server(t)) return;
+    for (r->operation = 0; r->operation < size && !r->broken; r->operation++) {
+        const struct dialogue_step *s = talk_step(t, tape[r->operation]);
+        run_note(r, RUN_OPERATION, 0);
+        if (s) play_step(t, s);
+    }
+}
+
+size_t talk_tape(const char *text, uint8_t *out, size_t room)
+{
+    static struct dialogue d;
+    compile(text, &d);
+    assert(d.count <= room);
+    for (size_t i = 0; i < d.count; i++)
+        out[i] = (uint8_t)i;
+    return d.count;
+}
+
+const struct dialogue_step *talk_step(const struct talk *t, uint8_t byte)
+{
+    return byte < t->script.count ? &t->script.steps[byte] : NULL;
+}
