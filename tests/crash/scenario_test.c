@@ -25,7 +25,7 @@ static void live_scenarios_have_a_tape_and_legal_sizes(void)
         uint8_t tape[RUN_TAPE_BYTES];
         struct options options;
         struct err_detail why;
-        CHECK(run_compile(s->tape, tape) > 0);
+        CHECK(run_tape(s, tape) > 0);
         scenario_options(s, &options);
         CHECK_INT(options_check(&options, &why), ERR_OK);
         live++;
@@ -36,7 +36,9 @@ static void live_scenarios_have_a_tape_and_legal_sizes(void)
 static void waiting_scenarios_say_for_what(void)
 {
     for (size_t i = 0; i < scenario_count; i++)
-        CHECK(scenarios[i].waiting ? !scenarios[i].tape : scenarios[i].tape != NULL);
+        CHECK_INT((scenarios[i].waiting != NULL) + (scenarios[i].tape != NULL) +
+                      (scenarios[i].dialogue != NULL),
+                  1);
 }
 
 static void each_one_plays_to_its_end(void)
@@ -50,7 +52,7 @@ static void each_one_plays_to_its_end(void)
         uint8_t tape[RUN_TAPE_BYTES];
         scenario_options(s, &options);
         trial_init(&t, &options);
-        size_t n = run_compile(s->tape, tape);
+        size_t n = run_tape(s, tape);
         REQUIRE(run_start(&r, s, &t, 64));
         run_play(&r, tape, n);
         if (r.broken) printf("%s: %s\n", s->name, r.why);
