@@ -10,7 +10,9 @@
 #include "fault/rng.h"
 #include "server/resp_parse.h"
 
-#define BULK_MAX (1u << 20)
+#define BULK_MAX    (1u << 20)
+#define INPUT_MAX   (1u << 16)
+#define FENCE_BYTES 256u
 
 /* What a stream was read as: a running hash of all commands, and how it ended. */
 struct outcome {
@@ -25,7 +27,7 @@ struct reading {
     struct resp_parser parser;
     struct resp_arg *args;
     uint32_t capacity;
-    uint8_t *bytes; /* of the command that is being read, an exact allocation */
+    uint8_t *bytes; /* of the command that is being read */
     size_t size;
     struct outcome out;
 };
@@ -49,7 +51,7 @@ static void take_command(struct reading *r, size_t used)
     mix(&r->out, &r->parser.argc, sizeof r->parser.argc);
     r->out.commands++;
     r->out.used += used;
-    memmove(r->bytes, r->bytes + used, r->size - used);
+    r->bytes += used;
     r->size -= used;
 }
 
@@ -61,18 +63,16 @@ static void grow_args(struct reading *r)
     r->capacity = needed;
 }
 
-/* Offers what is there until the parser wants more bytes or gives up. */
+/* Offers what is there until the parser wants more bytes or gives up. A look beyond the
+ * end is seen: what lies there is poisoned. */
 static void read_commands(struct reading *r)
 {
     for (;;) {
-        /* An exact copy, so that a look beyond the end is seen. */
-        uint8_t *exact = malloc(r->size ? r->size : 1);
-        if (r->size) memcpy(exact, r->bytes, r->size);
         size_t used = 0;
+        fence(r->bytes + r->size, FENCE_BYTES);
         enum resp_result result =
-            resp_parse(&r->parser, exact, r->size, r->args, r->capacity, &used);
-        if (r->size) memcpy(r->bytes, exact, r->size); /* inline arguments are unquoted */
-        free(exact);
+            resp_parse(&r->parser, r->bytes, r->size, r->args, r->capacity, &used);
+        unfence(r->bytes + r->size, FENCE_BYTES);
         r->out.end = result;
         if (result == RESP_OK)
             take_command(r, used);
@@ -88,11 +88,11 @@ static void read_commands(struct reading *r)
 
 static struct outcome read_stream(const uint8_t *data, size_t size, struct rng *splits)
 {
-    struct reading r = {.capacity = 4};
+    static uint8_t room[INPUT_MAX + FENCE_BYTES];
+    struct reading r = {.bytes = room, .capacity = 4};
     resp_parser_init(&r.parser);
     r.parser.bulk_max = BULK_MAX;
     r.args = malloc(r.capacity * sizeof *r.args);
-    r.bytes = malloc(size ? size : 1);
     r.out.hash = 0xcbf29ce484222325u;
     r.out.end = RESP_PARTIAL;
     for (size_t at = 0; at < size && r.out.end != RESP_ERROR;) {
@@ -108,13 +108,12 @@ static struct outcome read_stream(const uint8_t *data, size_t size, struct rng *
     }
     if (r.out.end == RESP_OK) r.out.end = RESP_PARTIAL; /* nothing is left over */
     free(r.args);
-    free(r.bytes);
     return r.out;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 1 || size > 1 << 16) return 0;
+    if (size < 1 || size > INPUT_MAX) return 0;
     struct rng splits;
     rng_init(&splits, data[0]);
     struct outcome whole = read_stream(data + 1, size - 1, NULL);

@@ -15,7 +15,10 @@ findings=$build/findings/$target
 seeds=${SEEDS:-fuzz/corpus/$target}
 
 export AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 \
-    AFL_NO_AFFINITY=1 AFL_NO_COLOR=1 TERM=dumb AFL_QUIET=1 AFL_FUZZER_STATS_UPDATE_INTERVAL=2
+    AFL_NO_AFFINITY=1 AFL_NO_COLOR=1 TERM=dumb AFL_QUIET=1
+# What AFL++ asks for, and no stack for each allocation: replaying a finding shows it.
+export ASAN_OPTIONS=abort_on_error=1:symbolize=0:detect_leaks=0:detect_odr_violation=0
+ASAN_OPTIONS+=:malloc_context_size=0
 [ -f "$build/mutate_$target.so" ] &&
     export AFL_CUSTOM_MUTATOR_LIBRARY="$PWD/$build/mutate_$target.so"
 dict=()
@@ -28,7 +31,12 @@ if [ "$mode" = for ]; then
 else
     limit=(-E "$amount" -s 42) most=$((120 + amount / 1000))
 fi
-timeout $most afl-fuzz "${limit[@]}" "${dict[@]}" -t 2000 -m none -G "${MAX_BYTES:-1024}" -i "$seeds" -o "$out" \
+# The live figures of the progress lines (counts.py says why).
+coproc counts { exec fuzz/counts.py "$out/counts"; }
+listener=$counts_PID
+trap 'kill "$listener" 2>/dev/null' EXIT
+read -r port <&"${counts[0]}"
+AFL_STATSD=1 AFL_STATSD_PORT=$port timeout $most afl-fuzz "${limit[@]}" "${dict[@]}" -t 2000 -m none -G "${MAX_BYTES:-1024}" -i "$seeds" -o "$out" \
     -- "$build/$target" >"$out/log" 2>&1 &
 pid=$!
 
@@ -37,14 +45,20 @@ stat() { # NAME: a figure of fuzzer_stats, 0 while there is none
     v=$(sed -n "s/^$1 *: *//p" "$out/default/fuzzer_stats" 2>/dev/null)
     echo "${v:-0}"
 }
+live() { # NAME: a figure of this second
+    local v
+    v=$(sed -n "s/^$1 //p" "$out/counts" 2>/dev/null)
+    echo "${v:-0}"
+}
 count() { find "$out/default/$1" -name 'id:*' 2>/dev/null | wc -l; }
 last=0
 while kill -0 $pid 2>/dev/null; do
     sleep 1
     if [ $((SECONDS - last)) -ge 5 ]; then
-        last=$SECONDS
-        echo "  $target: ${SECONDS} s, $(stat execs_done) executions," \
-            "$(stat corpus_count) corpus files, $(count crashes) crashes, $(count hangs) hangs"
+        last=$SECONDS before=${done:-0}
+        done=$(live execs_done)
+        echo "  $target: ${SECONDS} s, $done executions, $(((done - before) / 5))/s," \
+            "$(live corpus_count) corpus files, $(count crashes) crashes, $(count hangs) hangs"
     fi
     # One finding is enough to stop for when somebody waits for the first.
     if [ "${UNTIL_FINDING:-0}" = 1 ] && [ "$(count crashes)" -gt 0 ]; then
