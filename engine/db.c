@@ -76,9 +76,7 @@ static enum err survey_dir(struct disk_dir *dir, const char *name, struct err_de
                        "new directory",
                        name, s.example);
     if (s.remains)
-        return err_set(why, ERR_CORRUPT, 0,
-                       "%s: CURRENT is missing but %s is there; restore CURRENT from a "
-                       "backup",
+        return err_set(why, ERR_CORRUPT, 0, "%s: CURRENT is missing but %s is there",
                        name, s.example);
     return ERR_OK;
 }
@@ -218,11 +216,20 @@ static enum err take_over(struct db *db, struct recovery *r, struct err_detail *
     return ERR_OK;
 }
 
+/* Damage is told together with what helps. */
+static enum err with_cure(enum err e, struct err_detail *why)
+{
+    if ((e != ERR_CORRUPT && e != ERR_MISSING) || !why) return e;
+    struct err_detail damage = *why;
+    return err_set(why, e, damage.os_error,
+                   "%.160s; riptidekv-check --repair saves what is left", damage.text);
+}
+
 static enum err open_store(struct db *db, const char *name, struct err_detail *why)
 {
     enum err e = open_dir(db, name, why);
     if (!e) e = find_or_create(db, name, why);
-    if (e) return e;
+    if (e) return e == ERR_CORRUPT ? with_cure(e, why) : e;
     db->files = (struct sst_files){.mem = db->env.mem,
                                    .dir = db->dir,
                                    .map = db->options.map_tables,
@@ -233,7 +240,7 @@ static enum err open_store(struct db *db, const char *name, struct err_detail *w
     }
     struct recovery r;
     e = recover_read(&r, &db->env, &db->options, db->dir, &db->files, why);
-    if (e) return e;
+    if (e) return with_cure(e, why);
     e = recover_settle(&r, why);
     if (!e) e = take_over(db, &r, why);
     recover_deinit(&r);

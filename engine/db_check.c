@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "engine/db.h"
+#include "engine/db_state.h"
 #include "engine/dump_lines.h"
 #include "engine/filename.h"
 #include "engine/level_iter.h"
@@ -107,15 +107,17 @@ static enum err walk_strands(struct strands *s, struct err_detail *why)
     return ERR_OK;
 }
 
-static void check_ages(struct check *c, const struct version *v)
+enum err db_check_version(const struct version *v, struct err_detail *why)
 {
     struct strands s = {.count = 0};
-    struct err_detail why = {.code = ERR_OK};
-    enum err e = open_strands(&s, v, v->mem, &why);
-    if (!e) e = walk_strands(&s, &why);
+    enum err e = version_check(v, why);
+    if (e) return e;
+    why->code = ERR_OK;
+    e = open_strands(&s, v, v->mem, why);
+    if (!e) e = walk_strands(&s, why);
     close_strands(&s, v->mem);
-    if (e && why.code == ERR_OK) err_set(&why, e, 0, "comparing the levels");
-    if (e) finding(c, e, &why);
+    if (e && why->code == ERR_OK) err_set(why, e, 0, "comparing the levels");
+    return e;
 }
 
 /* ---- levels, tables, numbers ---- */
@@ -136,9 +138,9 @@ static void check_levels(struct check *c, struct recovery *r)
         finding(c, e, &why);
         return;
     }
-    if ((e = version_check(v, &why))) finding(c, e, &why);
     /* What is damaged cannot be compared. */
-    if (c->first == ERR_OK) check_ages(c, v);
+    e = c->first ? version_check(v, &why) : db_check_version(v, &why);
+    if (e) finding(c, e, &why);
     version_unref(v);
 }
 
@@ -184,16 +186,15 @@ static void check_tables(struct check *c, struct recovery *r)
     }
 }
 
-/* Takes the lock of a store that has one: a store in use changes while it is read.
- * Nothing is created; *lock stays NULL when there is none. */
-static enum err lock_store(struct disk_dir *dir, const char *name,
-                           struct disk_file **lock, struct err_detail *why)
+enum err db_check_lock(struct disk_dir *dir, const char *name, bool create,
+                       struct disk_file **lock, struct err_detail *why)
 {
     struct disk_file *file;
-    int rc = disk_open(dir, FILENAME_LOCK, DISK_READ, SITE_OTHER_CREATE, &file);
+    int rc =
+        create ? 0 : disk_open(dir, FILENAME_LOCK, DISK_READ, SITE_OTHER_CREATE, &file);
     if (rc == -ENOENT) return ERR_OK;
     if (!rc) {
-        disk_close(file);
+        if (!create) disk_close(file);
         rc = disk_lock(dir, FILENAME_LOCK, SITE_LOCK_CREATE, lock);
     }
     if (rc == -EWOULDBLOCK)
@@ -217,7 +218,7 @@ enum err db_check(const struct db_env *env, const char *dir,
     struct recovery r;
     struct sst_files files = {.mem = env->mem, .dir = handle, .open_max = 1};
     struct disk_file *lock = NULL;
-    enum err e = lock_store(handle, dir, &lock, &why);
+    enum err e = db_check_lock(handle, dir, false, &lock, &why);
     if (!e) e = recover_read(&r, env, options, handle, &files, &why);
     if (e) {
         finding(&c, e, &why);

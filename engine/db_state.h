@@ -108,4 +108,11 @@ enum err db_sync_logs(struct db *db, struct err_detail *why);
 void db_log(struct db *db, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* db_check.c: the levels are in order, and so are the ages of what they hold. */
+enum err db_check_version(const struct version *v, struct err_detail *why);
+/* Takes the lock of a closed store, which somebody else would change while it is read.
+ * Unless `create`, nothing is created, and *lock stays as it is when there is none. */
+enum err db_check_lock(struct disk_dir *dir, const char *name, bool create,
+                       struct disk_file **lock, struct err_detail *why);
+
 #endif

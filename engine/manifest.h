@@ -113,6 +113,13 @@ enum err store_state_encode(const struct store_state *s, struct edit_bytes *out)
 enum err store_state_decode(struct store_state *s, slice bytes, struct mem *mem,
                             struct err_detail *why);
 
+/* For repair: takes from an edit whose neighbours may be lost what holds without them (the
+ * numbers, registers and floors) and tells which tables it adds (`meta`) or deletes
+ * (NULL). Stops where the bytes are no edit. */
+typedef void edit_table_fn(void *arg, uint64_t number, const struct sst_meta *meta);
+enum err store_state_salvage(struct store_state *s, slice bytes, struct mem *mem,
+                             edit_table_fn *table, void *arg, struct err_detail *why);
+
 /* ---- files ---- */
 
 extern const struct wal_sites manifest_sites;

@@ -358,3 +358,34 @@ enum err store_state_decode(struct store_state *s, slice bytes, struct mem *mem,
     }
     return ERR_OK;
 }
+
+/* ---- salvage ---- */
+
+enum err store_state_salvage(struct store_state *s, slice bytes, struct mem *mem,
+                             edit_table_fn *table, void *arg, struct err_detail *why)
+{
+    while (bytes.size > 0) {
+        slice rest = slice_of(bytes.data + 1, bytes.size - 1);
+        uint64_t n[2];
+        struct store_table t;
+        enum err e = ERR_OK;
+        switch ((enum edit_field)bytes.data[0]) {
+        case EDIT_ADD_TABLE:
+            if (!take_table(&rest, &t)) return malformed(why, EDIT_ADD_TABLE);
+            table(arg, t.meta.number, &t.meta);
+            break;
+        case EDIT_DELETE_TABLE:
+        case EDIT_ADD_LOG:
+            if (!take_numbers(&rest, n, 2)) return malformed(why, bytes.data[0]);
+            if (bytes.data[0] == EDIT_DELETE_TABLE) table(arg, n[1], NULL);
+            break;
+        case EDIT_DROP_LOG:
+            if (!take_numbers(&rest, n, 1)) return malformed(why, EDIT_DROP_LOG);
+            break;
+        default: rest = bytes; e = decode_field(s, &rest, mem, why);
+        }
+        if (e) return e;
+        bytes = rest;
+    }
+    return ERR_OK;
+}

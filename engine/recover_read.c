@@ -12,9 +12,7 @@ static enum err open_named(struct disk_dir *dir, const char *name, enum site sit
 {
     int rc = disk_open(dir, name, DISK_READ | DISK_WRITE, site, &log->file);
     if (rc == -ENOENT)
-        return err_set(why, ERR_MISSING, 0,
-                       "%s: missing, but the store needs it; restore it from a backup",
-                       name);
+        return err_set(why, ERR_MISSING, 0, "%s: missing, but the store needs it", name);
     if (!rc) rc = disk_size(log->file, &log->size);
     return rc ? err_set(why, err_from_os(rc), rc, "%s: open", name) : ERR_OK;
 }
@@ -24,7 +22,7 @@ static enum err rot_error(const char *name, const struct recovered_log *log,
 {
     return err_set(why, ERR_CORRUPT, 0,
                    "%s: damaged at offset %" PRIu64 ": the record at %" PRIu64
-                   " shows that this place had been synced; restore it from a backup",
+                   " shows that this place had been synced",
                    name, log->end, log->tail.witness);
 }
 
@@ -71,8 +69,7 @@ static enum err load_manifest(struct recovery *r, struct err_detail *why)
     r->state.manifest = log->number;
     if (log->tail.rot) return rot_error(name, log, why);
     if (log->records == 0 || r->state.log_count == 0)
-        return err_set(why, ERR_CORRUPT, 0,
-                       "%s: holds no snapshot; restore it from a backup", name);
+        return err_set(why, ERR_CORRUPT, 0, "%s: holds no snapshot", name);
     return ERR_OK;
 }
 

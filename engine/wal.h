@@ -147,5 +147,10 @@ struct wal_tail {
 enum err wal_reader_tail(struct wal_reader *r, struct wal_position broken,
                          uint32_t next_number, struct wal_tail *out,
                          struct err_detail *why);
+/* For repair: the next record at or behind r->offset that is valid by itself, whatever it
+ * continues; *at is its offset. Bytes that cannot be read hold no record.
+ * ERR_NOT_FOUND: there is none; r->offset is then the end of the file. */
+enum err wal_reader_salvage(struct wal_reader *r, uint64_t *at, struct wal_record *out,
+                            struct err_detail *why);
 
 #endif

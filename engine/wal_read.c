@@ -162,3 +162,48 @@ enum err wal_reader_tail(struct wal_reader *r, struct wal_position broken,
     *out = tail;
     return ERR_OK;
 }
+
+/* ---- salvage ---- */
+
+/* Makes the header at r->offset available, or passes what cannot be read or be one.
+ * NULL: r->offset has moved. */
+static const uint8_t *header_here(struct wal_reader *r, enum err *e)
+{
+    const uint8_t *p;
+    size_t got;
+    *e = fill(r, r->offset, WAL_HEADER_BYTES, &p, &got, NULL);
+    if (*e == ERR_NOMEM) return NULL;
+    if (*e) {
+        uint64_t left = r->size - r->offset;
+        r->offset += r->step < left ? r->step : left;
+        r->buffer_offset = r->offset;
+        r->buffered = 0;
+        *e = ERR_OK;
+        return NULL;
+    }
+    size_t zeros = zeros_at(p, got);
+    if (zeros <= WAL_HEADER_BYTES && got >= WAL_HEADER_BYTES) return p;
+    if (got < WAL_HEADER_BYTES || zeros == got)
+        r->offset += got > WAL_HEADER_BYTES ? got - WAL_HEADER_BYTES : got;
+    else
+        r->offset += zeros - WAL_HEADER_BYTES;
+    return NULL;
+}
+
+enum err wal_reader_salvage(struct wal_reader *r, uint64_t *at, struct wal_record *out,
+                            struct err_detail *why)
+{
+    while (r->offset < r->size) {
+        enum err e;
+        const uint8_t *p = header_here(r, &e);
+        if (e) return err_set(why, e, 0, "log %" PRIu64 ": reading it", r->log);
+        if (!p) continue;
+        bool fits = fixed32_get(p + 4) <= r->size - r->offset - WAL_HEADER_BYTES;
+        e = fits ? record_at(r, r->offset, out, why) : ERR_NOT_FOUND;
+        if (e == ERR_NOMEM) return e;
+        *at = r->offset;
+        r->offset += e ? 1 : out->bytes;
+        if (!e) return ERR_OK;
+    }
+    return ERR_NOT_FOUND;
+}

@@ -72,6 +72,12 @@
     X(SITE_OTHER_TRUNCATE, "other/truncate", KIND_OTHER, CALL_TRUNCATE)                  \
     X(SITE_OTHER_UNLINK, "other/unlink", KIND_OTHER, CALL_UNLINK)                        \
     X(SITE_OTHER_WRITE, "other/write", KIND_OTHER, CALL_WRITE)                           \
+    X(SITE_REPAIR_KEEP, "repair/keep", KIND_OTHER, CALL_LINK)                            \
+    X(SITE_REPAIR_KEEPSYNC, "repair/keepsync", KIND_OTHER, CALL_SYNC)                    \
+    X(SITE_REPAIR_MARK, "repair/mark", KIND_OTHER, CALL_OPEN)                            \
+    X(SITE_REPAIR_MARKSYNC, "repair/marksync", KIND_OTHER, CALL_SYNC)                    \
+    X(SITE_REPAIR_UNLINK, "repair/unlink", KIND_OTHER, CALL_UNLINK)                      \
+    X(SITE_REPAIR_UNLINKSYNC, "repair/unlinksync", KIND_OTHER, CALL_SYNC)                \
     X(SITE_SST_CREATE, "sst/create", KIND_SST, CALL_OPEN)                                \
     X(SITE_SST_DIRSYNC, "sst/dirsync", KIND_SST, CALL_SYNC)                              \
     X(SITE_SST_SYNC, "sst/sync", KIND_SST, CALL_SYNC)                                    \

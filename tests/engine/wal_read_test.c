@@ -278,6 +278,57 @@ static void a_read_error_is_an_error_and_not_an_end(void)
     teardown(&f);
 }
 
+/* A repair takes every record that is valid by itself. */
+static void records_on_both_sides_of_a_gap_are_salvaged(void)
+{
+    struct fixture f;
+    setup(&f);
+    append(&f, "first", 1);
+    uint64_t second = f.writer.offset;
+    append(&f, "second", 2);
+    uint64_t third = f.writer.offset;
+    append(&f, "third", 3);
+    flip(&f, second + WAL_HEADER_BYTES);
+
+    struct wal_reader r;
+    struct wal_record record;
+    uint64_t at = 0;
+    wal_reader_init(&r, mem_libc(), f.file, LOG, file_size(&f), (struct wal_chain){0, 0},
+                    64);
+    CHECK_INT(wal_reader_salvage(&r, &at, &record, NULL), ERR_OK);
+    CHECK_INT(record.first_seq, 1);
+    CHECK_INT(wal_reader_salvage(&r, &at, &record, NULL), ERR_OK);
+    CHECK_INT(at, third);
+    CHECK_SLICE(record.payload, slice_text("third"));
+    CHECK_INT(wal_reader_salvage(&r, &at, &record, NULL), ERR_NOT_FOUND);
+    CHECK_INT(r.offset, file_size(&f));
+    wal_reader_deinit(&r);
+    teardown(&f);
+}
+
+/* The disk refuses one piece; what lies behind it is still found. */
+static void records_behind_bytes_that_cannot_be_read_are_salvaged(void)
+{
+    struct fixture f;
+    setup(&f);
+    for (seqno seq = 1; seq <= 20; seq++)
+        append(&f, "thirty-two bytes of a payload...", seq);
+    REQUIRE_INT(disk_sim_damage(f.store.disk, ".", "log", DISK_DAMAGE_EIO, 256, 0), 0);
+
+    struct wal_reader r;
+    struct wal_record record;
+    uint64_t at = 0;
+    int found = 0;
+    wal_reader_init(&r, mem_libc(), f.file, LOG, file_size(&f), (struct wal_chain){0, 0},
+                    64);
+    while (wal_reader_salvage(&r, &at, &record, NULL) == ERR_OK)
+        found++;
+    CHECK(found >= 17 && found < 20);
+    CHECK_INT(record.first_seq, 20);
+    wal_reader_deinit(&r);
+    teardown(&f);
+}
+
 CU_TestInfo engine_wal_read_tests[] = {
     {"records_come_back_in_order", records_come_back_in_order},
     {"a_record_of_another_log_is_no_record", a_record_of_another_log_is_no_record},
@@ -294,5 +345,9 @@ CU_TestInfo engine_wal_read_tests[] = {
      a_payload_longer_than_the_step_is_read_whole},
     {"a_hostile_length_is_never_allocated", a_hostile_length_is_never_allocated},
     {"a_read_error_is_an_error_and_not_an_end", a_read_error_is_an_error_and_not_an_end},
+    {"records_on_both_sides_of_a_gap_are_salvaged",
+     records_on_both_sides_of_a_gap_are_salvaged},
+    {"records_behind_bytes_that_cannot_be_read_are_salvaged",
+     records_behind_bytes_that_cannot_be_read_are_salvaged},
     CU_TEST_INFO_NULL,
 };

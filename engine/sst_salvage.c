@@ -1,0 +1,459 @@
+/* Reading a table without trusting it.
+ *
+ * Every data block carries its checksum behind itself, and the index carries it again. With
+ * a sound index each block is judged by itself. Without one the blocks are looked for from
+ * the front: at the place where a block begins the checksum is continued byte by byte, and
+ * where the next four bytes equal it, the block ends. Where no block begins, the next
+ * byte is tried, if what stands there can be a first entry at all.
+ *
+ * A checksum cannot tell an old block from the right one. So blocks have to ascend, and
+ * to stay within what the manifest knows of the table. */
+#include "engine/sst_salvage.h"
+
+#include <assert.h>
+
+#include "engine/block.h"
+#include "engine/coding.h"
+#include "engine/crc32c.h"
+#include "engine/sst_format.h"
+
+/* Behind a damaged block, where the next one begins is a guess; guesses look this far. */
+#define GUESS_BYTES_MAX (256u * 1024)
+
+struct place {
+    uint64_t offset;
+    uint32_t size; /* of the block without its tail */
+    bool good;
+};
+
+struct sst_salvage {
+    struct mem *mem;
+    struct disk_dir *dir;
+    uint64_t number;
+    const struct sst_meta *known; /* during opening, as file, last and buffer */
+    sst_loss_fn *loss;
+    void *arg;
+    uint8_t *file; /* the whole of it */
+    size_t size;
+    struct place *places;
+    size_t count, capacity;
+    size_t data_bytes; /* end of the data blocks, when `ends` */
+    bool ends;         /* a sound footer says where they end */
+    bool complete;
+    uint64_t entries;
+    seqno max_seq;
+    uint64_t sound_to; /* end of the last good block */
+    const char *gap;   /* what was wrong behind it */
+    slice last;        /* that block's last key; in buffer */
+    uint64_t last_tag;
+    uint8_t *buffer;
+    size_t buffer_capacity;
+};
+
+/* ---- the file ---- */
+
+static int open_file(const struct sst_salvage *s, struct disk_file **file)
+{
+    char name[SST_NAME_BYTES];
+    sst_name(s->number, name);
+    return disk_open(s->dir, name, DISK_READ, SITE_SST_CREATE, file);
+}
+
+static enum err read_file(struct sst_salvage *s, struct err_detail *why)
+{
+    char name[SST_NAME_BYTES];
+    struct disk_file *file;
+    uint64_t size = 0;
+    size_t at = 0;
+    sst_name(s->number, name);
+    int os = open_file(s, &file);
+    if (os) return err_set(why, err_from_os(os), os, "%s: open", name);
+    os = disk_size(file, &size);
+    if (!os) s->file = mem_zalloc(s->mem, (size_t)size + 1);
+    while (!os && s->file && at < size) {
+        size_t n = size - at < 4096 ? (size_t)size - at : 4096, got = 0;
+        /* What cannot be read stays zero and fails its checksum. */
+        (void)disk_read(file, at, s->file + at, n, &got);
+        at += n;
+    }
+    disk_close(file);
+    if (os) return err_set(why, err_from_os(os), os, "%s: size", name);
+    if (!s->file) return err_set(why, ERR_NOMEM, 0, "%s: no memory to read it", name);
+    s->size = (size_t)size;
+    return ERR_OK;
+}
+
+static enum err add_place(struct sst_salvage *s, uint64_t offset, uint32_t size)
+{
+    if (s->count == s->capacity) {
+        size_t capacity = s->capacity ? s->capacity * 2 : 64;
+        struct place *grown = mem_resize(s->mem, s->places, capacity * sizeof *grown);
+        if (!grown) return ERR_NOMEM;
+        s->places = grown;
+        s->capacity = capacity;
+    }
+    s->places[s->count++] = (struct place){offset, size, false};
+    return ERR_OK;
+}
+
+static void lose(const struct sst_salvage *s, uint64_t offset, uint64_t bytes,
+                 const char *what, slice before)
+{
+    struct sst_loss loss = {offset, bytes, what, s->last, before};
+    if (bytes > 0) s->loss(s->arg, s->number, &loss);
+}
+
+/* ---- places, by the index ---- */
+
+/* A footer that is this table's, as far as anybody knows. */
+static bool take_footer(const struct sst_salvage *s, struct sst_footer *f, enum err *e)
+{
+    const char *what;
+    uint32_t crc = 0;
+    if (s->size < SST_FOOTER_BYTES) return false;
+    *e = sst_footer_get(s->file + s->size - SST_FOOTER_BYTES, f, &crc, &what);
+    if (*e || f->number != s->number) return false;
+    if (s->known && s->known->checksum != crc) return false;
+    return f->data_bytes + f->filter_bytes + f->index_bytes + f->properties_bytes +
+               SST_FOOTER_BYTES ==
+           s->size;
+}
+
+/* False when the index is damaged. */
+static bool take_index(struct sst_salvage *s, const struct sst_footer *f, enum err *e)
+{
+    const uint8_t *index = s->file + f->data_bytes + f->filter_bytes;
+    if (crc32c(0, index, f->index_bytes) != f->index_crc || f->index_bytes < 8)
+        return false;
+    uint32_t count = fixed32_get(index + f->index_bytes - 8);
+    if (count > f->index_bytes / SST_HANDLE_BYTES) return false;
+    for (uint32_t i = 0; i < count && !*e; i++) {
+        struct sst_handle h = sst_handle_get(index + (size_t)i * SST_HANDLE_BYTES);
+        if (h.offset > f->data_bytes ||
+            f->data_bytes - h.offset < (uint64_t)h.size + SST_BLOCK_TAIL_BYTES)
+            return false;
+        *e = add_place(s, h.offset, h.size);
+    }
+    return true;
+}
+
+/* ---- places, by looking ---- */
+
+/* Can a block begin here? Its first entry shares nothing and has a number. */
+static bool may_begin(const uint8_t *p, size_t room)
+{
+    const uint8_t *end = p + room;
+    uint64_t shared, rest, value;
+    if (room < 3 || *p != 0) return false;
+    if (!(p = varint_get(p, end, &shared)) || !(p = varint_get(p, end, &rest)) ||
+        !(p = varint_get(p, end, &value)))
+        return false;
+    uint64_t left = (uint64_t)(end - p);
+    if (left < 8 || rest > left - 8 || value > left - 8 - rest) return false;
+    uint64_t tag = fixed64_get(p + rest);
+    return tag_seq(tag) > 0 && tag_kind(tag) <= ENTRY_PUT;
+}
+
+/* The size of the block that begins at p, without its tail; 0: none ends within `room`. */
+static uint32_t find_end(const uint8_t *p, size_t room)
+{
+    uint32_t crc = 0;
+    for (size_t n = 0; n + SST_BLOCK_TAIL_BYTES <= room; n++) {
+        crc = crc32c(crc, p + n, 1);
+        struct block block;
+        if (n < 16 || crc != fixed32_get(p + n + 1)) continue;
+        if (!block_open(&block, slice_of(p, n)) && n <= UINT32_MAX) return (uint32_t)n;
+    }
+    return 0;
+}
+
+static enum err look_for_blocks(struct sst_salvage *s)
+{
+    size_t end = s->ends ? s->data_bytes : s->size;
+    bool guess = false;
+    enum err e = ERR_OK;
+    for (size_t at = 0; at < end && !e;) {
+        size_t room = end - at;
+        if (guess && room > GUESS_BYTES_MAX) room = GUESS_BYTES_MAX;
+        uint32_t size =
+            may_begin(s->file + at, end - at) ? find_end(s->file + at, room) : 0;
+        guess = size == 0;
+        if (size) e = add_place(s, at, size);
+        at += size ? (size_t)size + SST_BLOCK_TAIL_BYTES : 1;
+    }
+    return e;
+}
+
+/* ---- judging blocks ---- */
+
+static slice contents(const struct sst_salvage *s, const struct place *p)
+{
+    return slice_of(s->file + p->offset, p->size);
+}
+
+static enum err remember_last(struct sst_salvage *s, slice key, uint64_t tag)
+{
+    if (key.size > s->buffer_capacity || !s->buffer) {
+        uint8_t *grown = mem_resize(s->mem, s->buffer, key.size + 64);
+        if (!grown) return ERR_NOMEM;
+        s->buffer = grown;
+        s->buffer_capacity = key.size + 64;
+    }
+    if (key.size) memcpy(s->buffer, key.data, key.size);
+    s->last = slice_of(s->buffer, key.size);
+    s->last_tag = tag;
+    return ERR_OK;
+}
+
+/* Does an entry belong to this table, behind the last one of the block before? */
+static const char *misplaced(const struct sst_salvage *s, const struct block_iter *it)
+{
+    const struct sst_meta *m = s->known;
+    seqno seq = tag_seq(it->tag);
+    if (tag_kind(it->tag) > ENTRY_PUT || seq == 0) return "an entry of no known kind";
+    if (s->last.data && ikey_compare(s->last, s->last_tag, it->key, it->tag) >= 0)
+        return "an older block lies in its place";
+    if (m &&
+        (slice_compare(it->key, m->smallest) < 0 ||
+         slice_compare(it->key, m->largest) > 0 || seq < m->min_seq || seq > m->max_seq))
+        return "a block of another table lies in its place";
+    return NULL;
+}
+
+/* Walks the entries of a block that is sound by itself: tells the gap before it, counts
+ * them. */
+static enum err judge_entries(struct sst_salvage *s, const struct place *p,
+                              struct block_iter *it, const char **what)
+{
+    enum err e = ERR_OK;
+    for (block_iter_first(it); it->valid && !*what; block_iter_next(it))
+        *what = misplaced(s, it);
+    if (it->err || *what) return it->err;
+    block_iter_first(it);
+    if (p->offset > s->sound_to)
+        lose(s, s->sound_to, p->offset - s->sound_to, s->gap, it->key);
+    for (block_iter_first(it); it->valid && !e; block_iter_next(it)) {
+        if (tag_seq(it->tag) > s->max_seq) s->max_seq = tag_seq(it->tag);
+        s->entries++;
+        if (it->next == it->block.end) e = remember_last(s, it->key, it->tag);
+    }
+    return e;
+}
+
+static enum err judge(struct sst_salvage *s, const struct place *p, struct block_iter *it,
+                      const char **what)
+{
+    unsigned entries;
+    slice bytes = contents(s, p);
+    const uint8_t *tail = bytes.data + bytes.size;
+    *what = "checksum mismatch";
+    if (crc32c(0, bytes.data, bytes.size + 1) != fixed32_get(tail + 1)) return ERR_OK;
+    *what = "stored with a codec this program does not know";
+    if (*tail != SST_CODEC_NONE) return ERR_NEWER_FORMAT;
+    *what = "its order is broken";
+    enum err e = block_check(s->mem, bytes, &entries);
+    if (!e) e = block_iter_open(it, bytes);
+    if (e) return e == ERR_CORRUPT ? ERR_OK : e;
+    *what = NULL;
+    return judge_entries(s, p, it, what);
+}
+
+/* Judges all places in their order and tells the gaps between the good ones. */
+static enum err judge_all(struct sst_salvage *s)
+{
+    struct block_iter it;
+    const char *nothing = "no block found";
+    enum err e = ERR_OK;
+    s->complete = s->ends;
+    s->gap = nothing;
+    block_iter_init(&it, s->mem);
+    for (size_t i = 0; i < s->count && !e; i++) {
+        struct place *p = &s->places[i];
+        const char *what;
+        e = judge(s, p, &it, &what);
+        p->good = !e && !what;
+        if (p->offset > s->sound_to) s->complete = false;
+        if (p->good) s->sound_to = p->offset + p->size + SST_BLOCK_TAIL_BYTES;
+        s->gap = p->good ? nothing : what;
+    }
+    block_iter_deinit(&it);
+    if (e || !s->ends || s->sound_to == s->data_bytes) return e;
+    s->complete = false;
+    lose(s, s->sound_to, s->data_bytes - s->sound_to, s->gap, slice_of(NULL, 0));
+    return ERR_OK;
+}
+
+/* ---- opening ---- */
+
+static enum err examine(struct sst_salvage *s, struct err_detail *why)
+{
+    struct sst_footer f;
+    enum err e = ERR_OK;
+    s->ends = take_footer(s, &f, &e);
+    if (e == ERR_NEWER_FORMAT)
+        return err_set(why, e, 0, "table %06llu: a newer program wrote it",
+                       (unsigned long long)s->number);
+    e = ERR_OK;
+    if (s->ends) s->data_bytes = (size_t)f.data_bytes;
+    if (!s->ends && s->known && s->known->size == s->size &&
+        s->known->tail_bytes <= s->size) {
+        s->ends = true;
+        s->data_bytes = s->size - (size_t)s->known->tail_bytes;
+    } else if (!s->ends || !take_index(s, &f, &e)) {
+        s->count = 0;
+    }
+    if (!e && s->count == 0) e = look_for_blocks(s);
+    if (!e) e = judge_all(s);
+    if (e)
+        return err_set(why, e, 0, "table %06llu: looking for what is left of it",
+                       (unsigned long long)s->number);
+    /* Nobody knows where the blocks ended, but all that the manifest counted are here. */
+    if (s->known && s->known->entries == s->entries) s->complete = true;
+    return ERR_OK;
+}
+
+enum err sst_salvage_open(struct mem *mem, struct disk_dir *dir, uint64_t number,
+                          const struct sst_meta *known, sst_loss_fn *loss, void *arg,
+                          struct sst_salvage **out, struct err_detail *why)
+{
+    struct sst_salvage *s = mem_zalloc(mem, sizeof *s);
+    if (!s) return err_set(why, ERR_NOMEM, 0, "table %06llu", (unsigned long long)number);
+    s->mem = mem;
+    s->dir = dir;
+    s->number = number;
+    s->known = known;
+    s->loss = loss;
+    s->arg = arg;
+    enum err e = read_file(s, why);
+    if (!e) e = examine(s, why);
+    if (e) {
+        sst_salvage_close(s);
+        return e;
+    }
+    mem_free(mem, s->buffer);
+    mem_free(mem, s->file);
+    s->buffer = s->file = NULL;
+    s->known = NULL;
+    *out = s;
+    return ERR_OK;
+}
+
+void sst_salvage_close(struct sst_salvage *s)
+{
+    if (!s) return;
+    mem_free(s->mem, s->buffer);
+    mem_free(s->mem, s->places);
+    mem_free(s->mem, s->file);
+    mem_free(s->mem, s);
+}
+
+uint64_t sst_salvage_entries(const struct sst_salvage *s)
+{
+    return s->entries;
+}
+
+seqno sst_salvage_max_seq(const struct sst_salvage *s)
+{
+    return s->max_seq;
+}
+
+bool sst_salvage_complete(const struct sst_salvage *s)
+{
+    return s->complete;
+}
+
+/* ---- iterator ---- */
+
+/* A merge of all tables of a store opens one for each: so no file stays open, and one
+ * block of each is in memory. */
+struct salvage_iter {
+    struct iter iter;
+    struct mem *mem;
+    const struct sst_salvage *s;
+    size_t next; /* place */
+    struct block_iter block;
+    uint8_t *buffer; /* the current block with its tail */
+    size_t capacity;
+};
+
+static enum err read_block(struct salvage_iter *it, const struct place *p)
+{
+    struct disk_file *file;
+    size_t n = (size_t)p->size + SST_BLOCK_TAIL_BYTES, got = 0;
+    if (n > it->capacity) {
+        uint8_t *grown = mem_resize(it->mem, it->buffer, n);
+        if (!grown) return ERR_NOMEM;
+        it->buffer = grown;
+        it->capacity = n;
+    }
+    int os = open_file(it->s, &file);
+    if (os) return err_from_os(os);
+    os = disk_read(file, p->offset, it->buffer, n, &got);
+    disk_close(file);
+    if (os) return err_from_os(os);
+    bool sound = got == n && crc32c(0, it->buffer, p->size + 1) ==
+                                 fixed32_get(it->buffer + p->size + 1);
+    return sound ? block_iter_open(&it->block, slice_of(it->buffer, p->size))
+                 : ERR_CORRUPT;
+}
+
+/* Shows the block's entry; past its end, the first one of the next good block. */
+static void show(struct salvage_iter *it)
+{
+    it->iter.err = it->block.err;
+    while (!it->block.valid && !it->iter.err && it->next < it->s->count) {
+        const struct place *p = &it->s->places[it->next++];
+        if (!p->good) continue;
+        it->iter.err = read_block(it, p);
+        if (!it->iter.err) block_iter_first(&it->block);
+    }
+    it->iter.valid = it->block.valid && !it->iter.err;
+    it->iter.key = it->block.key;
+    it->iter.tag = it->block.tag;
+    it->iter.value = it->block.value;
+}
+
+static void salvage_first(struct iter *iter)
+{
+    struct salvage_iter *it = (struct salvage_iter *)iter;
+    it->next = 0;
+    it->block.valid = false;
+    it->block.err = ERR_OK;
+    show(it);
+}
+
+static void salvage_next(struct iter *iter)
+{
+    struct salvage_iter *it = (struct salvage_iter *)iter;
+    assert(iter->valid);
+    block_iter_next(&it->block);
+    show(it);
+}
+
+static void salvage_seek(struct iter *iter, slice key, uint64_t tag)
+{
+    salvage_first(iter);
+    while (iter->valid && ikey_compare(iter->key, iter->tag, key, tag) < 0)
+        salvage_next(iter);
+}
+
+static void salvage_free(struct iter *iter)
+{
+    struct salvage_iter *it = (struct salvage_iter *)iter;
+    block_iter_deinit(&it->block);
+    mem_free(it->mem, it->buffer);
+    mem_free(it->mem, it);
+}
+
+struct iter *sst_salvage_iter(const struct sst_salvage *s, struct mem *mem)
+{
+    static const struct iter_ops ops = {.first = salvage_first,
+                                        .seek = salvage_seek,
+                                        .next = salvage_next,
+                                        .free = salvage_free};
+    struct salvage_iter *it = mem_alloc(mem, sizeof *it);
+    if (!it) return NULL;
+    *it = (struct salvage_iter){.iter = {.ops = &ops}, .mem = mem, .s = s};
+    block_iter_init(&it->block, mem);
+    return &it->iter;
+}
