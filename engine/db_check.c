@@ -171,18 +171,23 @@ static void check_numbers(struct check *c, const struct store_state *s)
     }
 }
 
+static void table_finding(void *arg, enum err code, const struct err_detail *why)
+{
+    finding(arg, code, why);
+}
+
 static void check_tables(struct check *c, struct recovery *r)
 {
     struct err_detail why;
     for (size_t i = 0; i < r->state.table_count; i++) {
         const struct sst_meta *meta = &r->state.tables[i].meta;
-        enum err e = sst_check(r->tables[i]->sst, meta, &why);
-        if (!e && meta->max_seq > r->state.last_seq)
-            e = err_set(&why, ERR_CORRUPT, 0,
-                        "%06" PRIu64 ".sst: holds sequence number %" PRIu64
-                        " beyond the manifest's %" PRIu64,
-                        meta->number, meta->max_seq, r->state.last_seq);
-        if (e) finding(c, e, &why);
+        (void)sst_check_each(r->tables[i]->sst, meta, table_finding, c, &why);
+        if (meta->max_seq <= r->state.last_seq) continue;
+        enum err e = err_set(&why, ERR_CORRUPT, 0,
+                             "%06" PRIu64 ".sst: holds sequence number %" PRIu64
+                             " beyond the manifest's %" PRIu64,
+                             meta->number, meta->max_seq, r->state.last_seq);
+        finding(c, e, &why);
     }
 }
 

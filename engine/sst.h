@@ -112,6 +112,11 @@ struct iter *sst_iter(struct sst *sst, struct mem *mem, bool shared,
 void sst_iter_use(struct iter *iter, struct sst *sst);
 /* Reads everything: every block's checksum, the order, counts and bounds against meta. */
 enum err sst_check(struct sst *sst, const struct sst_meta *meta, struct err_detail *why);
+/* The same, but every damaged block is told to fn, not only the first; returns that one's
+ * error. REQUIRES: why. */
+typedef void sst_finding_fn(void *arg, enum err code, const struct err_detail *why);
+enum err sst_check_each(struct sst *sst, const struct sst_meta *meta, sst_finding_fn *fn,
+                        void *arg, struct err_detail *why);
 /* Bytes of memory held: index, filter. */
 size_t sst_memory(const struct sst *sst);
 /* Bytes of the file that are shown as memory; they are the system's, not ours. */

@@ -882,20 +882,45 @@ static enum err check_block(struct sst_iter *it, uint32_t i, struct tally *t)
     return ERR_OK;
 }
 
-enum err sst_check(struct sst *sst, const struct sst_meta *meta, struct err_detail *why)
+/* Walks all blocks; without fn it ends at the first that is damaged. */
+static enum err check_blocks(struct sst_iter *it, struct tally *t, sst_finding_fn *fn,
+                             void *arg)
+{
+    enum err first = ERR_OK;
+    for (uint32_t i = 0; i < it->sst->index.restarts; i++) {
+        enum err e = check_block(it, i, t);
+        if (!e) continue;
+        if (fn) fn(arg, e, it->why);
+        if (!first) first = e;
+        if (!fn || e == ERR_NOMEM) break;
+    }
+    return first;
+}
+
+enum err sst_check_each(struct sst *sst, const struct sst_meta *meta, sst_finding_fn *fn,
+                        void *arg, struct err_detail *why)
 {
     struct sst_iter *it = (struct sst_iter *)sst_iter(sst, sst->files->mem, false, why);
-    if (!it) return say(sst->number, why, ERR_NOMEM, 0, "no memory to check it");
     struct tally t = {.seen = {.min_seq = SEQNO_MAX}};
-    enum err e = ERR_OK;
-    it->run = READ_AHEAD_AFTER; /* everything will be read */
-    for (uint32_t i = 0; i < sst->index.restarts && !e; i++)
-        e = check_block(it, i, &t);
-    sst_iter_free(&it->iter);
-    if (e) return e;
-    t.seen.smallest = sst->properties.smallest;
-    t.seen.largest = sst->properties.largest;
-    struct sst counted = {
-        .number = sst->number, .index = sst->index, .properties = t.seen};
-    return check_properties(&counted, meta, why);
+    enum err e = ERR_NOMEM;
+    if (it) {
+        it->run = READ_AHEAD_AFTER; /* everything will be read */
+        e = check_blocks(it, &t, fn, arg);
+        sst_iter_free(&it->iter);
+        if (e) return e;
+        t.seen.smallest = sst->properties.smallest;
+        t.seen.largest = sst->properties.largest;
+        struct sst counted = {
+            .number = sst->number, .index = sst->index, .properties = t.seen};
+        e = check_properties(&counted, meta, why);
+    } else {
+        say(sst->number, why, e, 0, "no memory to check it");
+    }
+    if (e && fn) fn(arg, e, why);
+    return e;
+}
+
+enum err sst_check(struct sst *sst, const struct sst_meta *meta, struct err_detail *why)
+{
+    return sst_check_each(sst, meta, NULL, NULL, why);
 }

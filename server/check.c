@@ -1,21 +1,34 @@
 #include "server/check.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "engine/db.h"
 #include "engine/dump.h"
+#include "engine/filename.h"
+#include "engine/repair.h"
+#include "server/buf.h"
+#include "server/recount.h"
 
-#define LINE_BYTES (6 * ERR_DETAIL_BYTES + 64) /* each byte may be escaped */
+#define JSON_BYTES_MAX (64u * 1024 * 1024)
+#define LINE_BYTES     1024
 
 const char check_usage[] =
-    "usage: riptidekv-check DIR [--json] [--dump FILE]\n"
+    "usage: riptidekv-check DIR [--json] [--repair | --dump FILE]\n"
     "  DIR          the directory of a store that no server has open\n"
-    "  --json       findings as one line of JSON\n"
+    "  --json       the answer as one JSON document: every finding with its kind, file,\n"
+    "               offset (null when it has none) and text\n"
+    "  --repair     save what is not damaged, and say what is lost; damaged files stay "
+    "in\n"
+    "               DIR as FILE.lost; needs room for what it writes anew\n"
     "  --dump FILE  take one file of DIR apart instead: a log, a table, a manifest, "
     "CURRENT\n"
-    "exit code: 0 sound, 1 findings, 2 could not be checked";
+    "exit code: 0 sound, or repaired without a loss\n"
+    "           1 findings, or repaired and something is lost\n"
+    "           2 could not be checked or repaired";
 
 enum check_parsed check_parse(struct check *c, int argc, const char *const *argv,
                               const char **bad)
@@ -26,6 +39,8 @@ enum check_parsed check_parse(struct check *c, int argc, const char *const *argv
         if (!strcmp(word, "--help")) return CHECK_HELP;
         if (!strcmp(word, "--json")) {
             c->json = true;
+        } else if (!strcmp(word, "--repair")) {
+            c->repair = true;
         } else if (!strcmp(word, "--dump") && i + 1 < argc) {
             c->dump = argv[++i];
         } else if (word[0] != '-' && !c->path) {
@@ -35,84 +50,203 @@ enum check_parsed check_parse(struct check *c, int argc, const char *const *argv
             return CHECK_BAD;
         }
     }
-    return c->path ? CHECK_RUN : CHECK_BAD;
+    if (c->repair && c->dump) *bad = "--repair";
+    return c->path && !*bad ? CHECK_RUN : CHECK_BAD;
 }
 
 /* ---- output ---- */
 
-/* Text as a JSON string, quotes included. */
-static void json_string(char out[LINE_BYTES], const char *text)
-{
-    char *p = out, *end = out + LINE_BYTES - 8;
-    *p++ = '"';
-    for (; *text && p < end; text++) {
-        unsigned char byte = (unsigned char)*text;
-        if (byte == '"' || byte == '\\')
-            p += sprintf(p, "\\%c", byte);
-        else if (byte < ' ' || byte >= 0x7f)
-            p += sprintf(p, "\\u%04x", byte);
-        else
-            *p++ = (char)byte;
-    }
-    *p++ = '"';
-    *p = 0;
-}
-
 struct findings {
     struct check *check;
-    unsigned count;
+    struct buf json;
+    unsigned count, losses;
     bool locked;
 };
+
+static void append(struct buf *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void append(struct buf *b, const char *format, ...)
+{
+    char text[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    assert(n >= 0 && (size_t)n < sizeof text);
+    buf_append(b, text, (size_t)n);
+}
+
+/* Text as a JSON string, quotes included. */
+static void append_string(struct buf *b, const char *text)
+{
+    append(b, "\"");
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte == '"' || byte == '\\')
+            append(b, "\\%c", byte);
+        else if (byte < ' ' || byte >= 0x7f)
+            append(b, "\\u%04x", byte);
+        else
+            append(b, "%c", byte);
+    }
+    append(b, "\"");
+}
+
+/* A line about a file begins with the file's name and a colon, and one about a place in it
+ * has "at offset N": the engine's messages are written so. */
+static void append_place(struct buf *b, const char *text)
+{
+    char file[FILENAME_BYTES];
+    uint64_t number;
+    const char *colon = strchr(text, ':'), *offset = strstr(text, "at offset ");
+    size_t n = colon ? (size_t)(colon - text) : sizeof file;
+    append(b, "\"file\":");
+    if (n < sizeof file) snprintf(file, sizeof file, "%.*s", (int)n, text);
+    if (n < sizeof file && filename_parse(file, &number) != FILENAME_STRANGER)
+        append_string(b, file);
+    else
+        append(b, "null");
+    append(b, ",\"offset\":");
+    char *end;
+    unsigned long long at = offset ? strtoull(offset + 10, &end, 10) : 0;
+    if (offset && end != offset + 10)
+        append(b, "%llu", at);
+    else
+        append(b, "null");
+}
 
 static int complain(struct check *c, const char *text)
 {
     char line[LINE_BYTES];
-    snprintf(line, sizeof line, "%.300s: %s", c->path, text);
+    snprintf(line, sizeof line, "%.300s: %.600s", c->path, text);
     c->complain(c->arg, line);
     return CHECK_UNABLE;
 }
 
-static void begin_json(const struct findings *f)
-{
-    if (f->count == 0) f->check->print(f->check->arg, "{\"findings\":[");
-}
-
+/* Findings of a check, and lines of a repair: what is lost with its code, what is saved
+ * with ERR_OK. */
 static void report(void *arg, enum err code, const char *line)
 {
     struct findings *f = arg;
-    char out[LINE_BYTES + 128], text[LINE_BYTES];
-    f->locked = code == ERR_LOCKED;
+    f->locked |= code == ERR_LOCKED;
     if (f->locked) return;
-    if (f->check->json) {
-        begin_json(f);
-        json_string(text, line);
-        snprintf(out, sizeof out, "%s{\"code\":\"%s\",\"text\":%s}", f->count ? "," : "",
-                 err_text(code), text);
-    } else {
-        snprintf(out, sizeof out, "%s: %s", err_text(code), line);
+    f->losses += code != ERR_OK;
+    if (!f->check->json) {
+        char out[LINE_BYTES];
+        snprintf(out, sizeof out, "%s: %.800s", code ? err_text(code) : "saved", line);
+        f->check->print(f->check->arg, out);
+        return;
     }
-    f->count++;
-    f->check->print(f->check->arg, out);
+    append(&f->json, "%s{\"kind\":", f->count++ ? "," : "");
+    append_string(&f->json, code ? err_text(code) : "saved");
+    append(&f->json, ",");
+    append_place(&f->json, line);
+    append(&f->json, ",\"text\":");
+    append_string(&f->json, line);
+    append(&f->json, "}");
+}
+
+static void begin_findings(struct findings *f, struct check *c)
+{
+    *f = (struct findings){.check = c};
+    buf_init(&f->json, c->mem, JSON_BYTES_MAX);
+    append(&f->json, "{\"store\":");
+    append_string(&f->json, c->path);
+    append(&f->json, ",\"findings\":[");
+}
+
+/* Prints the document, whose last members stand in `members`. */
+static void end_findings(struct findings *f, const char *members)
+{
+    append(&f->json, "]%s}", members);
+    buf_append(&f->json, "", 1);
+    if (f->check->json && !f->json.failed)
+        f->check->print(f->check->arg, (const char *)buf_bytes(&f->json));
+    buf_deinit(&f->json);
 }
 
 /* ---- work ---- */
+
+static int in_use(struct check *c)
+{
+    return complain(c, "in use by a server; stop it first");
+}
 
 static int verify(struct check *c)
 {
     struct options options;
     struct db_env env = {.disk = c->disk, .clock = clock_real(), .mem = c->mem};
-    struct findings f = {.check = c};
+    struct findings f;
     options_init(&options);
+    begin_findings(&f, c);
     enum err e = db_check(&env, c->store, &options, report, &f);
-    if (f.locked)
-        return complain(c, "in use by a server; stop it, or check a checkpoint");
-    if (c->json) {
-        begin_json(&f);
-        c->print(c->arg, e ? "],\"sound\":false}" : "],\"sound\":true}");
-    } else if (!e) {
-        c->print(c->arg, "sound");
+    if (f.locked) {
+        buf_deinit(&f.json);
+        return in_use(c);
     }
+    end_findings(&f, e ? ",\"sound\":false" : ",\"sound\":true");
+    if (!c->json && !e) c->print(c->arg, "sound");
     return e ? CHECK_FINDINGS : CHECK_SOUND;
+}
+
+/* The counts of keys, which lost records had changed. */
+static enum err mend_counts(const struct db_env *env, const char *store,
+                            const struct options *options, struct findings *f,
+                            struct err_detail *why)
+{
+    struct db *db;
+    char line[128];
+    unsigned changed;
+    enum err e = db_open(env, store, options, &db, why);
+    if (e) return e;
+    e = recount(db, &changed, why);
+    enum err closed = db_close(db);
+    if (!e && closed) e = err_set(why, closed, 0, "closing the repaired store");
+    if (e || !changed) return e;
+    snprintf(line, sizeof line, "%u counts of keys corrected", changed);
+    report(f, ERR_OK, line);
+    return ERR_OK;
+}
+
+static enum err repair_all(const struct check *c, struct findings *f,
+                           struct repair_counts *counts, struct err_detail *why)
+{
+    struct options options;
+    struct db_env env = {.disk = c->disk, .clock = clock_real(), .mem = c->mem};
+    options_init(&options);
+    enum err e = db_repair(&env, c->store, &options, report, f, counts, why);
+    if (e || !counts->changed) return e;
+    env.sched = sched_inline_new(c->mem);
+    if (!env.sched) return err_set(why, ERR_NOMEM, 0, "counting the keys");
+    e = mend_counts(&env, c->store, &options, f, why);
+    sched_free(env.sched);
+    return e;
+}
+
+static int repair(struct check *c)
+{
+    struct findings f;
+    struct repair_counts n;
+    struct err_detail why = {.code = ERR_OK};
+    char members[256];
+    begin_findings(&f, c);
+    enum err e = repair_all(c, &f, &n, &why);
+    if (e) {
+        buf_deinit(&f.json);
+        return e == ERR_LOCKED ? in_use(c) : complain(c, why.text);
+    }
+    snprintf(members, sizeof members,
+             ",\"sound\":true,\"changed\":%s,\"tables_kept\":%llu,"
+             "\"tables_salvaged\":%llu,\"tables_lost\":%llu,\"entries_written\":%llu,"
+             "\"log_records\":%llu,\"bytes_lost\":%llu",
+             n.changed ? "true" : "false", (unsigned long long)n.tables_kept,
+             (unsigned long long)n.tables_salvaged, (unsigned long long)n.tables_lost,
+             (unsigned long long)n.entries, (unsigned long long)n.records,
+             (unsigned long long)n.bytes_lost);
+    end_findings(&f, members);
+    if (!c->json) c->print(c->arg, !n.changed ? "sound: nothing to repair" : "repaired");
+    return f.losses ? CHECK_FINDINGS : CHECK_SOUND;
 }
 
 static int dump(struct check *c, struct disk_dir *dir)
@@ -127,7 +261,7 @@ int check_store(struct check *c)
     struct disk_dir *dir;
     int rc = disk_dir_open(c->disk, c->store, &dir);
     if (rc) return complain(c, rc == -ENOENT ? "no such directory" : strerror(-rc));
-    int code = c->dump ? dump(c, dir) : verify(c);
+    int code = c->dump ? dump(c, dir) : c->repair ? repair(c) : verify(c);
     disk_dir_close(dir);
     return code;
 }

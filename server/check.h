@@ -1,9 +1,11 @@
-/* check.h - the program riptidekv-check: verifies a store, or takes one of its files apart.
+/* check.h - the program riptidekv-check: verifies a store, repairs it, or takes one of its
+ * files apart.
  *
- * Flow:    check_main.c > check_parse, check_store > db_check | dump_file
- * Errors:  exit codes: 0 sound, 1 findings, 2 it could not be checked (arguments, no such
- *          directory, in use).
- * Crash:   nothing is changed.
+ * Flow:    check_main.c > check_parse, check_store > db_check | db_repair, recount |
+ *          dump_file
+ * Errors:  exit codes: 0 sound, 1 findings (with --repair: something was lost), 2 it could
+ *          not be done (arguments, no such directory, in use).
+ * Crash:   nothing is changed, but by --repair: see engine/repair.h.
  * Tests:   tests/server/check_test.c, tests/check.sh
  */
 #ifndef SERVER_CHECK_H
@@ -20,6 +22,7 @@ struct check {
     const char *path; /* of the store, as it was given */
     const char *dump; /* a file's name; NULL: verify */
     bool json;
+    bool repair;
     /* The world; a line goes to people's eyes, or to those who asked for JSON. */
     struct mem *mem;
     struct disk *disk;
@@ -31,7 +34,7 @@ struct check {
 
 enum check_parsed { CHECK_RUN, CHECK_HELP, CHECK_BAD };
 extern const char check_usage[];
-/* Fills path, dump and json. CHECK_BAD: *bad is the argument that was not understood, or
+/* Fills path, dump, json and repair. CHECK_BAD: *bad is the argument that was not understood, or
  * NULL when there is no path. */
 enum check_parsed check_parse(struct check *c, int argc, const char *const *argv,
                               const char **bad);

@@ -76,5 +76,18 @@ printf 'X' | dd of="$tmp/store/$log" bs=1 seek=40 conv=notrunc 2> /dev/null
 expect 1 "^data is damaged: $log: damaged at offset 0" "$check" "$tmp/store"
 expect 1 '"sound":false' "$check" --json "$tmp/store"
 
+# What is left of it is saved; the server opens it and serves the rest.
+expect 1 "damaged at offset 0" "$check" "$tmp/store" --repair --json
+expect 0 '"file":"'"$log"'","offset":0' cat "$tmp/out"
+expect 0 '^sound$' "$check" "$tmp/store"
+expect 0 'nothing to repair' "$check" "$tmp/store" --repair
+expect 0 '' test -f "$tmp/store/$log.lost"
+start
+expect 0 '^value5$' timeout 5 redis-cli -p "$port" get key5
+expect 0 "^$(timeout 5 redis-cli -p "$port" keys "*" | wc -l)\$" timeout 5 redis-cli -p "$port" dbsize
+kill "$pid"
+wait "$pid"
+pid=
+
 echo "check-tool: $checks checks, $failed failed"
 [ "$failed" -eq 0 ]

@@ -132,6 +132,31 @@ static void every_damaged_table_is_reported_and_not_only_the_first(void)
     teststore_deinit(&t);
 }
 
+static int damage_twice(void *arg, const char *name)
+{
+    int *damaged = arg;
+    size_t n = strlen(name);
+    if (n < 4 || strcmp(name + n - 4, ".sst") != 0 || *damaged) return 0;
+    CHECK_INT(disk_sim_damage(t.disk, TESTSTORE_DIR, name, DISK_DAMAGE_FLIP, 5, 0), 0);
+    CHECK_INT(disk_sim_damage(t.disk, TESTSTORE_DIR, name, DISK_DAMAGE_FLIP, 900, 0), 0);
+    *damaged = 2;
+    return 0;
+}
+
+static void every_damaged_block_of_a_table_is_reported(void)
+{
+    int damaged = 0;
+    struct disk_dir *dir;
+    begin();
+    REQUIRE_INT(disk_dir_open(t.disk, TESTSTORE_DIR, &dir), 0);
+    REQUIRE_INT(disk_list(dir, damage_twice, &damaged), 0);
+    disk_dir_close(dir);
+    CHECK_INT(check(), ERR_CORRUPT);
+    CHECK_INT(findings, damaged);
+    CHECK(strstr(lines, "data block at offset 0:") != NULL);
+    teststore_deinit(&t);
+}
+
 static void swap_levels(struct store_state *s)
 {
     for (size_t i = 0; i < s->table_count; i++)
@@ -242,6 +267,8 @@ CU_TestInfo engine_db_check_tests[] = {
     {"a_missing_table_is_named", a_missing_table_is_named},
     {"every_damaged_table_is_reported_and_not_only_the_first",
      every_damaged_table_is_reported_and_not_only_the_first},
+    {"every_damaged_block_of_a_table_is_reported",
+     every_damaged_block_of_a_table_is_reported},
     {"tables_that_overlap_on_a_level_are_found",
      tables_that_overlap_on_a_level_are_found},
     {"an_older_version_above_a_newer_one_is_found",

@@ -62,11 +62,11 @@ static size_t saved(const struct sst_salvage *s)
     size_t at = 0, n = 0;
     REQUIRE(it != NULL);
     for (iter_first(it); it->valid; iter_next(it), n++) {
-        while (at < entries.count && (!slice_equal(entries.all[at].key, it->key) ||
-                                      entries.all[at].tag != it->tag))
+        while (at < entries.count && (!slice_equal(entries.at[at].key, it->key) ||
+                                      entries.at[at].tag != it->tag))
             at++;
         REQUIRE(at < entries.count); /* invented, or out of order */
-        CHECK_SLICE(it->value, entries.all[at].value);
+        CHECK_SLICE(it->value, entries.at[at].value);
     }
     CHECK_INT(it->err, ERR_OK);
     iter_free(it);

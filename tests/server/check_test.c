@@ -46,7 +46,8 @@ static void a_sound_store_is_one_word_and_zero(void)
     c = begin();
     c.json = true;
     CHECK_INT(check_store(&c), CHECK_SOUND);
-    CHECK_TEXT(dumped_text(), "{\"findings\":[\n],\"sound\":true}\n");
+    CHECK_TEXT(dumped_text(),
+               "{\"store\":\"/data/db\",\"findings\":[],\"sound\":true}\n");
     teststore_deinit(&t);
 }
 
@@ -61,9 +62,47 @@ static void a_finding_is_a_line_with_its_place_and_one(void)
     c = begin();
     c.json = true;
     CHECK_INT(check_store(&c), CHECK_FINDINGS);
-    CHECK(dumped_has(
-        "{\"findings\":[\n{\"code\":\"data is damaged\",\"text\":\"000004.sst"));
-    CHECK(dumped_has("\"}\n],\"sound\":false}\n"));
+    CHECK_TEXT(
+        dumped_text(),
+        "{\"store\":\"/data/db\",\"findings\":[{\"kind\":\"data is damaged\","
+        "\"file\":\"000004.sst\",\"offset\":0,\"text\":\"000004.sst: data block at "
+        "offset 0: checksum mismatch\"}],\"sound\":false}\n");
+    teststore_deinit(&t);
+}
+
+static void a_repair_says_what_is_lost_and_leaves_a_sound_store(void)
+{
+    dumped_example(&t);
+    damage("000004.sst", 3);
+    struct check c = begin();
+    c.repair = true;
+    CHECK_INT(check_store(&c), CHECK_FINDINGS);
+    CHECK(dumped_has("data is damaged: 000004.sst: "));
+    CHECK(dumped_has("saved: 000004.sst: kept as 000004.sst.lost\n"));
+    CHECK(dumped_has("\nrepaired\n"));
+    c = begin();
+    CHECK_INT(check_store(&c), CHECK_SOUND);
+    c = begin();
+    c.repair = true;
+    CHECK_INT(check_store(&c), CHECK_SOUND);
+    CHECK_TEXT(dumped_text(), "sound: nothing to repair\n");
+    teststore_deinit(&t);
+}
+
+/* Nothing is lost with CURRENT: no loss to report but that it was gone. */
+static void a_repair_as_json_is_one_document(void)
+{
+    dumped_example(&t);
+    damage("CURRENT", 12);
+    struct check c = begin();
+    c.repair = c.json = true;
+    CHECK_INT(check_store(&c), CHECK_FINDINGS);
+    CHECK(
+        dumped_has("{\"store\":\"/data/db\",\"findings\":[{\"kind\":\"data is damaged\","
+                   "\"file\":\"CURRENT\",\"offset\":null,"));
+    CHECK(dumped_has("\"sound\":true,\"changed\":true,\"tables_kept\":1,"));
+    CHECK(dumped_has("\"log_records\":1,\"bytes_lost\":0}\n"));
+    CHECK_INT(strlen(strchr(dumped_text(), '\n')), 1);
     teststore_deinit(&t);
 }
 
@@ -72,6 +111,10 @@ static void a_store_in_use_is_left_alone(void)
     dumped_example(&t);
     REQUIRE_INT(teststore_open(&t), ERR_OK);
     struct check c = begin();
+    CHECK_INT(check_store(&c), CHECK_UNABLE);
+    CHECK(strstr(complaint, "/data/db: in use") != NULL);
+    c = begin();
+    c.repair = true;
     CHECK_INT(check_store(&c), CHECK_UNABLE);
     CHECK(strstr(complaint, "/data/db: in use") != NULL);
     teststore_deinit(&t);
@@ -122,6 +165,8 @@ static void arguments_come_in_any_order_and_others_are_refused(void)
         {{"p", "dir"}, CHECK_RUN, NULL},
         {{"p", "--json", "dir"}, CHECK_RUN, NULL},
         {{"p", "dir", "--dump", "000001.log"}, CHECK_RUN, NULL},
+        {{"p", "dir", "--repair", "--json"}, CHECK_RUN, NULL},
+        {{"p", "dir", "--repair", "--dump", "CURRENT"}, CHECK_BAD, "--repair"},
         {{"p", "--help"}, CHECK_HELP, NULL},
         {{"p"}, CHECK_BAD, NULL},
         {{"p", "--json"}, CHECK_BAD, NULL},
@@ -145,6 +190,9 @@ CU_TestInfo server_check_tests[] = {
     {"a_sound_store_is_one_word_and_zero", a_sound_store_is_one_word_and_zero},
     {"a_finding_is_a_line_with_its_place_and_one",
      a_finding_is_a_line_with_its_place_and_one},
+    {"a_repair_says_what_is_lost_and_leaves_a_sound_store",
+     a_repair_says_what_is_lost_and_leaves_a_sound_store},
+    {"a_repair_as_json_is_one_document", a_repair_as_json_is_one_document},
     {"a_store_in_use_is_left_alone", a_store_in_use_is_left_alone},
     {"checking_creates_nothing", checking_creates_nothing},
     {"a_missing_directory_is_a_complaint_and_two",
