@@ -185,7 +185,7 @@ static enum err keep_file(struct repair *r, const char *name, struct err_detail 
 {
     char kept[FILENAME_BYTES + sizeof REPAIR_SUFFIX];
     snprintf(kept, sizeof kept, "%s" REPAIR_SUFFIX, name);
-    int rc = disk_link(r->dir, name, r->dir, kept, SITE_REPAIR_KEEP);
+    int rc = disk_link(r->dir, name, r->dir, kept, SITE_OTHER_KEEP);
     if (rc == -EEXIST || rc == -ENOENT) return ERR_OK; /* by a repair that was cut */
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: keeping it as %s", name, kept);
     repair_say(r, ERR_OK, "%s: kept as %s", name, kept);
@@ -200,7 +200,7 @@ static enum err sync_names(struct repair *r, enum site site, struct err_detail *
 
 static enum err drop_file(struct repair *r, const char *name, struct err_detail *why)
 {
-    int rc = disk_unlink(r->dir, name, SITE_REPAIR_UNLINK);
+    int rc = disk_unlink(r->dir, name, SITE_OTHER_DROP);
     if (!rc || rc == -ENOENT) return ERR_OK;
     return err_set(why, err_from_os(rc), rc, "%s: deleting its old name", name);
 }
@@ -217,10 +217,10 @@ static enum err set_mark(struct repair *r, uint64_t number, struct err_detail *w
     struct disk_file *file;
     if (r->whole) return ERR_OK;
     mark_name(number, name);
-    int rc = disk_open(r->dir, name, DISK_WRITE | DISK_CREATE, SITE_REPAIR_MARK, &file);
+    int rc = disk_open(r->dir, name, DISK_WRITE | DISK_CREATE, SITE_OTHER_MARK, &file);
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: create", name);
     disk_close(file);
-    return sync_names(r, SITE_REPAIR_MARKSYNC, why);
+    return sync_names(r, SITE_OTHER_MARKSYNC, why);
 }
 
 /* REQUIRES: no file that had been set aside has its old name. */
@@ -302,13 +302,13 @@ enum err repair_write(struct repair *r, struct err_detail *why)
     o.next.last_seq = r->last_seq;
     enum err e = each_old_file(r, end, false, keep_file, why);
     if (!e && !r->current_sound) e = keep_file(r, FILENAME_CURRENT, why);
-    if (!e) e = sync_names(r, SITE_REPAIR_KEEPSYNC, why);
+    if (!e) e = sync_names(r, SITE_OTHER_KEEPSYNC, why);
     if (!e) e = set_mark(r, end, why);
     if (!e) e = r->merge ? merge_everything(&o, why) : replace_damaged(&o, why);
     if (!e) e = create_log(&o, why);
     if (!e) e = switch_manifest(&o, why);
     if (!e) e = each_old_file(r, end, true, drop_file, why);
-    if (!e) e = sync_names(r, SITE_REPAIR_UNLINKSYNC, why);
+    if (!e) e = sync_names(r, SITE_OTHER_DROPSYNC, why);
     if (!e) e = drop_marks(r, end, why);
     store_state_deinit(&o.next, r->env->mem);
     if (e && why->code == ERR_OK) err_set(why, e, 0, "writing the repaired store");

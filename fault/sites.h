@@ -63,8 +63,14 @@
     X(SITE_OTHER_ALLOCATE, "other/allocate", KIND_OTHER, CALL_ALLOCATE)                  \
     X(SITE_OTHER_CREATE, "other/create", KIND_OTHER, CALL_OPEN)                          \
     X(SITE_OTHER_DIRSYNC, "other/dirsync", KIND_OTHER, CALL_SYNC)                        \
+    X(SITE_OTHER_DROP, "other/drop", KIND_OTHER, CALL_UNLINK)                            \
+    X(SITE_OTHER_DROPSYNC, "other/dropsync", KIND_OTHER, CALL_SYNC)                      \
+    X(SITE_OTHER_KEEP, "other/keep", KIND_OTHER, CALL_LINK)                              \
+    X(SITE_OTHER_KEEPSYNC, "other/keepsync", KIND_OTHER, CALL_SYNC)                      \
     X(SITE_OTHER_LINK, "other/link", KIND_OTHER, CALL_LINK)                              \
     X(SITE_OTHER_LOCK, "other/lock", KIND_OTHER, CALL_LOCK)                              \
+    X(SITE_OTHER_MARK, "other/mark", KIND_OTHER, CALL_OPEN)                              \
+    X(SITE_OTHER_MARKSYNC, "other/marksync", KIND_OTHER, CALL_SYNC)                      \
     X(SITE_OTHER_MKDIR, "other/mkdir", KIND_OTHER, CALL_MKDIR)                           \
     X(SITE_OTHER_RENAME, "other/rename", KIND_OTHER, CALL_RENAME)                        \
     X(SITE_OTHER_RMDIR, "other/rmdir", KIND_OTHER, CALL_RMDIR)                           \
@@ -72,12 +78,6 @@
     X(SITE_OTHER_TRUNCATE, "other/truncate", KIND_OTHER, CALL_TRUNCATE)                  \
     X(SITE_OTHER_UNLINK, "other/unlink", KIND_OTHER, CALL_UNLINK)                        \
     X(SITE_OTHER_WRITE, "other/write", KIND_OTHER, CALL_WRITE)                           \
-    X(SITE_REPAIR_KEEP, "repair/keep", KIND_OTHER, CALL_LINK)                            \
-    X(SITE_REPAIR_KEEPSYNC, "repair/keepsync", KIND_OTHER, CALL_SYNC)                    \
-    X(SITE_REPAIR_MARK, "repair/mark", KIND_OTHER, CALL_OPEN)                            \
-    X(SITE_REPAIR_MARKSYNC, "repair/marksync", KIND_OTHER, CALL_SYNC)                    \
-    X(SITE_REPAIR_UNLINK, "repair/unlink", KIND_OTHER, CALL_UNLINK)                      \
-    X(SITE_REPAIR_UNLINKSYNC, "repair/unlinksync", KIND_OTHER, CALL_SYNC)                \
     X(SITE_SST_CREATE, "sst/create", KIND_SST, CALL_OPEN)                                \
     X(SITE_SST_DIRSYNC, "sst/dirsync", KIND_SST, CALL_SYNC)                              \
     X(SITE_SST_SYNC, "sst/sync", KIND_SST, CALL_SYNC)                                    \
