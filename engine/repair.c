@@ -362,6 +362,7 @@ enum err db_repair(const struct db_env *env, const char *dir,
         .env = env, .options = options, .report = report, .arg = arg, .counts = counts};
     int rc = disk_dir_open(env->disk, dir, &r.dir);
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: cannot open it", dir);
+    r.files = (struct sst_files){.mem = env->mem, .dir = r.dir, .open_max = 1};
     e = repair_locked(&r, dir, why);
     repair_deinit(&r);
     disk_dir_close(r.dir);

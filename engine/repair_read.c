@@ -318,7 +318,7 @@ static enum err open_sound(struct repair *r, const struct sst_meta *known,
     struct err_detail why = {.code = ERR_OK};
     struct sst *sst;
     struct sst_meta meta;
-    enum err e = sst_open(r->env->mem, r->dir, known, NULL, &sst, &why);
+    enum err e = sst_open(&r->files, known, &sst, &why);
     if (e) return e;
     e = sst_check(sst, known, &why);
     if (!e && (e = sst_meta_copy(&meta, known, r->env->mem)) == ERR_OK) {

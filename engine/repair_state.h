@@ -37,6 +37,7 @@ struct repair {
     const struct db_env *env;
     const struct options *options;
     struct disk_dir *dir;
+    struct sst_files files; /* of the tables that are sound */
     db_report_fn *report;
     void *arg;
     struct repair_counts *counts;
