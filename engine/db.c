@@ -306,6 +306,12 @@ enum err db_close(struct db *db)
 
 /* ---- writing ---- */
 
+/* A log that another one continues is synced with its mark. */
+static bool needs_sync(const struct db *db, const struct memlog *m)
+{
+    return m == db->active ? wal_unsynced(&m->log) : m->log.synced < m->log.offset;
+}
+
 enum err db_sync_logs(struct db *db, struct err_detail *why)
 {
     struct wal_position watermark = {0, 0};
@@ -313,7 +319,7 @@ enum err db_sync_logs(struct db *db, struct err_detail *why)
         struct memlog *m = i < db->immutable_count ? db->immutables[i] : db->active;
         if (wal_position_compare(m->log.watermark, watermark) < 0)
             m->log.watermark = watermark;
-        if (m->log.synced < m->log.offset) {
+        if (needs_sync(db, m)) {
             int64_t start = clock_mono_us(db->env.clock);
             enum err e = wal_sync(&m->log, why);
             if (e) return e;
@@ -586,8 +592,8 @@ void db_step(struct db *db)
 static bool unsynced(const struct db *db)
 {
     for (size_t i = 0; i < db->immutable_count; i++)
-        if (db->immutables[i]->log.synced < db->immutables[i]->log.offset) return true;
-    return db->active->log.synced < db->active->log.offset;
+        if (needs_sync(db, db->immutables[i])) return true;
+    return needs_sync(db, db->active);
 }
 
 int db_step_timeout_ms(const struct db *db)

@@ -25,7 +25,9 @@ struct recovered_log {
     uint64_t end;     /* behind the last record of the chain */
     uint64_t records; /* of the chain */
     bool recycled;
-    bool marked; /* the last record is a mark that covers everything before it */
+    bool marked;            /* the last record is a mark */
+    bool copied;            /* by recover_settle: all of it is durable */
+    struct wal_chain begin; /* what its first record continues */
     struct wal_tail tail;
     struct memlog *memlog; /* NULL: no record */
 };
@@ -38,7 +40,6 @@ struct recovery {
     struct store_state state;
     struct recovered_log manifest;
     struct wal_chain manifest_chain;
-    struct wal_position manifest_watermark;
     struct recovered_log logs[STORE_LOGS_MAX]; /* as state.logs */
     size_t last; /* index of the log in which the chain ends: it becomes the active one */
     struct wal_chain chain;        /* at that end */
@@ -56,7 +57,8 @@ enum err recover_read(struct recovery *r, const struct db_env *env,
                       const struct options *options, struct disk_dir *dir,
                       struct sst_files *files, struct err_detail *why);
 /* Makes what was read durable, cuts what was not, deletes files of our names that the
- * state does not know. */
+ * state does not know. No file that holds a record is changed: what may not be durable is
+ * copied to new files, which a new manifest names. */
 enum err recover_settle(struct recovery *r, struct err_detail *why);
 /* Frees and closes what was not taken over (taken: set to NULL by the taker). */
 void recover_deinit(struct recovery *r);

@@ -38,7 +38,6 @@ static enum err read_manifest(struct recovery *r, struct wal_reader *reader,
         struct wal_position here = {log->number, log->end};
         log->marked =
             record.payload.size == 0 && wal_position_compare(record.watermark, here) == 0;
-        r->manifest_watermark = record.watermark;
         e = store_state_decode(&r->state, record.payload, r->env->mem, why);
         if (e) return e;
         log->end = reader->offset;
@@ -62,7 +61,6 @@ static enum err load_manifest(struct recovery *r, struct err_detail *why)
     struct wal_reader reader;
     wal_reader_init(&reader, r->env->mem, log->file, log->number, log->size,
                     (struct wal_chain){0, 0}, r->options->write_buffer_bytes);
-    r->manifest_watermark = (struct wal_position){log->number, 0};
     e = read_manifest(r, &reader, why);
     wal_reader_deinit(&reader);
     if (e) return e;
@@ -113,9 +111,7 @@ static enum err apply_record(struct recovery *r, struct recovered_log *log,
 {
     enum err e;
     if (!log->memlog && (e = new_memlog(r, log, why))) return e;
-    struct wal_position here = {log->number, log->end};
-    log->marked =
-        record->payload.size == 0 && wal_position_compare(record->watermark, here) == 0;
+    log->marked = record->payload.size == 0;
     r->watermark = record->watermark;
     if (record->payload.size == 0) return ERR_OK;
     uint32_t count = 0;
@@ -164,6 +160,7 @@ static enum err with_reader(struct recovery *r, size_t index, bool tail,
         struct wal_position broken = {r->logs[r->last].number, r->logs[r->last].end};
         e = wal_reader_tail(&reader, broken, r->chain.number, &log->tail, why);
     } else {
+        log->begin = r->chain;
         e = read_log(r, index, &reader, why);
     }
     wal_reader_deinit(&reader);

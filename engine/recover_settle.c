@@ -1,17 +1,21 @@
 /* The settling half of recovery: what was read becomes durable, what was torn is cut.
  *
  * After a killed process, what we read may live in the page cache only; after a failed
- * sync it may even be marked clean there, so that a sync alone would not help. So
- * everything behind the last watermark is *written again*, in place, before it is synced.
+ * sync it may even be marked clean there, so that a sync alone would not help: it has to
+ * be written again. But not in place: if the power fails during that write the disk may
+ * leave garbage in the middle of a sector that had been durable before. So recovery
+ * *never writes into a file that holds a record*. It copies, and switches the pointer
+ * once:
+ * 1. Each log of the chain, from the first one on that is not known to be durable, is
+ *    copied to a new log, which ends in a mark and is synced. What lay behind the end of
+ *    the chain is thereby cut. Spare logs are given up with what they may hold.
+ * 2. A new manifest names the new logs. When its pointer is durable, all this is in
+ *    force; until then the next recovery finds everything as we did.
+ * 3. Files that the manifest does not name are deleted.
+ * Numbers come from the manifest that was read: a recovery that was cut gives the same
+ * numbers to the same copies when it is repeated.
  *
- * The order matters, because a crash may come between any two steps:
- * 1. the manifest: from now on it says the same after every crash;
- * 2. logs behind the end of the chain lose what they hold, newest first: otherwise a
- *    later record could one day continue a chain that it does not belong to;
- * 3. the logs of the chain, oldest first; the last one's torn tail is zeroed;
- * 4. files that the manifest does not name are deleted;
- * 5. a mark in manifest and log says that all this has been done, so that the next
- *    recovery finds nothing left to do. */
+ * A store that was closed, or had been idle, ends in marks: there only step 3 is done. */
 #include "engine/recover.h"
 
 #include <assert.h>
@@ -21,57 +25,49 @@
 
 #include "engine/filename.h"
 
-static enum err name_error(struct err_detail *why, int rc, const char *name,
-                           const char *what)
+/* ---- what is to be done ---- */
+
+/* Behind the last byte that must not be lost. Losing a mark loses nothing as long as no
+ * record follows it. */
+static uint64_t needed_end(const struct recovery *r, size_t index)
 {
-    return rc ? err_set(why, err_from_os(rc), rc, "%s: %s", name, what) : ERR_OK;
+    const struct recovered_log *log = &r->logs[index];
+    return log->marked && index == r->last ? log->end - WAL_HEADER_BYTES : log->end;
 }
 
-/* ---- pieces ---- */
-
-/* Copies [from, to) of a file onto itself, or writes zeros over it. */
-static int overwrite(struct recovery *r, struct disk_file *file, uint64_t from,
-                     uint64_t to, bool zero, enum site site)
+static uint64_t synced_end(const struct recovery *r, size_t index)
 {
-    size_t step = r->options->write_buffer_bytes;
-    if (step > to - from) step = (size_t)(to - from);
-    if (step == 0) return 0;
-    uint8_t *buffer = mem_zalloc(r->env->mem, step);
-    if (!buffer) return -ENOMEM;
-    int rc = 0;
-    while (from < to && !rc) {
-        size_t n = to - from < step ? (size_t)(to - from) : step, got = n;
-        if (!zero) rc = disk_read(file, from, buffer, n, &got);
-        if (!rc && got < n) rc = -EIO;
-        if (!rc) rc = disk_write(file, from, buffer, n, site, NULL);
-        from += n;
-    }
-    mem_free(r->env->mem, buffer);
-    return rc;
+    if (r->watermark.log > r->logs[index].number) return UINT64_MAX;
+    return r->watermark.log == r->logs[index].number ? r->watermark.offset : 0;
 }
 
-/* Cuts a file behind its last record and lets it grow again, by zeros for the mark. After
- * a failed sync a size may be in limbo like the bytes: only a new version of it is covered
- * by the next sync. A log of the size it was filled to has been durable in full since. */
-static int resize(struct recovery *r, const struct recovered_log *log, enum site resize,
-                  enum site write)
-{
-    int rc = disk_truncate(log->file, log->end, resize);
-    if (rc) return rc;
-    return overwrite(r, log->file, log->end, log->end + WAL_HEADER_BYTES, true, write);
-}
-
+/* Does something lie behind the end of the chain? Behind the records of a recycled log
+ * that is what an earlier log left there, unless some of it is this log's. */
 static bool torn(const struct recovered_log *log)
 {
-    return log->tail.end > log->end;
+    return log->recycled ? log->tail.records : log->tail.end > log->end;
+}
+
+static size_t first_unsettled_log(const struct recovery *r)
+{
+    size_t i = 0;
+    while (i <= r->last && needed_end(r, i) <= synced_end(r, i) && !torn(&r->logs[i]))
+        i++;
+    return i;
+}
+
+static bool spares_torn(const struct recovery *r)
+{
+    for (size_t i = r->last + 1; i < r->state.log_count; i++)
+        if (torn(&r->logs[i])) return true;
+    return false;
 }
 
 static void report_cut(struct recovery *r, const char *name,
                        const struct recovered_log *log)
 {
+    if (!torn(log)) return;
     uint64_t bytes = log->tail.end - log->end;
-    /* Behind the records of a recycled log lies what an earlier log left there. */
-    if (log->recycled && !log->tail.records) return;
     r->cut_bytes += bytes;
     if (!r->env->log) return;
     char line[160];
@@ -81,63 +77,224 @@ static void report_cut(struct recovery *r, const char *name,
     r->env->log(r->env->log_arg, LOG_WARNING, line);
 }
 
-/* ---- 1: manifest ---- */
-
-static enum err settle_manifest(struct recovery *r, struct err_detail *why)
+static void report_cuts(struct recovery *r)
 {
-    struct recovered_log *log = &r->manifest;
     char name[FILENAME_BYTES];
-    filename_manifest(log->number, name);
-    if (log->marked && !torn(log)) return ERR_OK;
-    int rc = overwrite(r, log->file, r->manifest_watermark.offset, log->end, false,
-                       SITE_MANIFEST_SETTLE);
-    if (!rc && torn(log)) report_cut(r, name, log);
-    if (!rc) rc = resize(r, log, SITE_MANIFEST_RESIZE, SITE_MANIFEST_CUT);
-    if (!rc) rc = disk_sync(log->file, DISK_SYNC_FULL, SITE_MANIFEST_SETTLESYNC);
-    if (rc) return name_error(why, rc, name, "settling its tail");
-    /* One record: nobody has yet seen the switch of the pointer become durable. */
-    return log->records == 1 ? manifest_point(r->dir, log->number, why) : ERR_OK;
-}
-
-/* ---- 2, 3: logs ---- */
-
-static enum err clear_later_logs(struct recovery *r, struct err_detail *why)
-{
-    for (size_t i = r->state.log_count - 1; i > r->last; i--) {
-        struct recovered_log *log = &r->logs[i];
-        if (!log->tail.records) continue;
-        char name[FILENAME_BYTES];
-        filename_log(log->number, name);
-        report_cut(r, name, log);
-        int rc = overwrite(r, log->file, 0, log->tail.end, true, SITE_WAL_CUT);
-        if (!rc) rc = disk_sync(log->file, DISK_SYNC_FULL, SITE_WAL_SETTLESYNC);
-        if (rc) return name_error(why, rc, name, "clearing it");
+    filename_manifest(r->manifest.number, name);
+    report_cut(r, name, &r->manifest);
+    for (size_t i = r->last; i < r->state.log_count; i++) {
+        filename_log(r->logs[i].number, name);
+        report_cut(r, name, &r->logs[i]);
     }
-    return ERR_OK;
 }
 
-static enum err settle_log(struct recovery *r, size_t index, struct err_detail *why)
+/* ---- 1: copies of logs ---- */
+
+/* A log that is written through a buffer. */
+struct copy {
+    struct mem *mem;
+    struct disk_file *file;
+    uint64_t number;
+    uint8_t *buffer;
+    size_t used, capacity;
+    uint64_t offset; /* of buffer[0] */
+    struct wal_chain chain;
+};
+
+static int copy_flush(struct copy *c)
+{
+    int rc = disk_write(c->file, c->offset, c->buffer, c->used, SITE_WAL_COPY, NULL);
+    c->offset += c->used;
+    c->used = 0;
+    return rc;
+}
+
+static int copy_reserve(struct copy *c, size_t n)
+{
+    if (c->capacity - c->used >= n) return 0;
+    int rc = c->used > 0 ? copy_flush(c) : 0;
+    if (rc || c->capacity >= n) return rc;
+    uint8_t *grown = mem_resize(c->mem, c->buffer, n);
+    if (!grown) return -ENOMEM;
+    c->buffer = grown;
+    c->capacity = n;
+    return 0;
+}
+
+static int copy_record(struct copy *c, slice payload, seqno first_seq)
+{
+    int rc = copy_reserve(c, WAL_HEADER_BYTES + payload.size);
+    if (rc) return rc;
+    uint8_t *frame = c->buffer + c->used;
+    if (payload.size) memcpy(frame + WAL_HEADER_BYTES, payload.data, payload.size);
+    /* Nobody reads the copy before all of it is durable. */
+    struct wal_position durable = {c->number, c->offset + c->used};
+    c->chain.checksum =
+        wal_frame(frame, payload.size, c->number, c->chain, first_seq, durable);
+    c->chain.number++;
+    c->used += WAL_HEADER_BYTES + payload.size;
+    return 0;
+}
+
+static int copy_zeros(struct copy *c, uint64_t size)
+{
+    int rc = 0;
+    while (c->offset + c->used < size && !rc) {
+        uint64_t left = size - c->offset - c->used;
+        size_t n = c->capacity - c->used < left ? c->capacity - c->used : (size_t)left;
+        memset(c->buffer + c->used, 0, n);
+        c->used += n;
+        if (c->used == c->capacity) rc = copy_flush(c);
+    }
+    return rc || c->used == 0 ? rc : copy_flush(c);
+}
+
+static enum err copy_error(struct err_detail *why, const struct copy *c, int rc)
+{
+    return rc ? err_set(why, err_from_os(rc), rc, "%06" PRIu64 ".log: copying to it",
+                        c->number)
+              : ERR_OK;
+}
+
+static enum err copy_records(struct recovery *r, const struct recovered_log *log,
+                             struct copy *c, struct err_detail *why)
+{
+    struct wal_reader reader;
+    struct wal_record record;
+    wal_reader_init(&reader, r->env->mem, log->file, log->number, log->size, log->begin,
+                    r->options->write_buffer_bytes);
+    enum err e = ERR_OK;
+    while (reader.offset < log->end && !e) {
+        e = wal_reader_next(&reader, &record, why);
+        /* It was there when we read it before. */
+        if (e == ERR_NOT_FOUND) e = copy_error(why, c, -EIO);
+        if (!e && record.payload.size > 0)
+            e = copy_error(why, c, copy_record(c, record.payload, record.first_seq));
+    }
+    wal_reader_deinit(&reader);
+    return e;
+}
+
+/* Fills the new file: records, a mark at the end of the chain, zeros. */
+static enum err copy_fill(struct recovery *r, size_t index, struct copy *c,
+                          struct err_detail *why)
 {
     struct recovered_log *log = &r->logs[index];
-    char name[FILENAME_BYTES];
-    filename_log(log->number, name);
-    bool cut = index == r->last && torn(log);
-    uint64_t from = r->watermark.log == log->number ? r->watermark.offset : 0;
-    if (r->watermark.log > log->number) from = log->end;
-    /* Losing a mark loses nothing as long as no record follows it. */
-    if (log->marked && index == r->last) from = log->end;
-    if (from == log->end && !cut) return ERR_OK;
-    int rc = overwrite(r, log->file, from, log->end, false, SITE_WAL_SETTLE);
-    if (!rc && cut) report_cut(r, name, log);
-    if (!rc && log->size != r->options->log_bytes)
-        rc = resize(r, log, SITE_WAL_RESIZE, SITE_WAL_CUT);
-    else if (!rc && cut)
-        rc = overwrite(r, log->file, log->end, log->tail.end, true, SITE_WAL_CUT);
-    if (!rc) rc = disk_sync(log->file, DISK_SYNC_FULL, SITE_WAL_SETTLESYNC);
-    return name_error(why, rc, name, "settling its tail");
+    int rc = copy_reserve(c, r->options->write_buffer_bytes);
+    enum err e = rc ? copy_error(why, c, rc) : copy_records(r, log, c, why);
+    if (e) return e;
+    bool mark = index == r->last && log->records > 0;
+    if (mark) rc = copy_record(c, slice_of(NULL, 0), r->last_seq + 1);
+    uint64_t end = c->offset + c->used;
+    log->size = end < r->options->log_bytes ? r->options->log_bytes : end;
+    if (!rc) rc = copy_zeros(c, log->size);
+    if (!rc) rc = disk_sync(c->file, DISK_SYNC_FULL, SITE_WAL_COPYSYNC);
+    log->end = end;
+    log->marked = mark;
+    return copy_error(why, c, rc);
 }
 
-/* ---- 4: files that nobody names ---- */
+/* Replaces a log by a copy that goes on where the chain stands, and moves that. */
+static enum err copy_log(struct recovery *r, size_t index, struct err_detail *why)
+{
+    struct recovered_log *log = &r->logs[index];
+    struct copy c = {
+        .mem = r->env->mem, .number = r->state.next_file++, .chain = r->chain};
+    char name[FILENAME_BYTES];
+    filename_log(c.number, name);
+    int rc = disk_open(r->dir, name, DISK_READ | DISK_WRITE | DISK_CREATE | DISK_TRUNC,
+                       SITE_WAL_CREATE, &c.file);
+    if (rc) return err_set(why, err_from_os(rc), rc, "%s: create", name);
+    enum err e = copy_fill(r, index, &c, why);
+    mem_free(r->env->mem, c.buffer);
+    disk_close(log->file);
+    log->file = c.file;
+    log->number = c.number;
+    log->recycled = false;
+    log->copied = true;
+    r->state.logs[index] = (struct store_log){.number = c.number};
+    if (log->memlog) {
+        log->memlog->log.chain = c.chain;
+        log->memlog->log_size = log->size;
+    }
+    r->chain = c.chain;
+    return e;
+}
+
+/* Numbers of logs grow along the chain, so spares end where new logs begin. */
+static void drop_spares(struct recovery *r)
+{
+    while (r->state.log_count > r->last + 1)
+        disk_close(r->logs[--r->state.log_count].file);
+}
+
+/* ---- 2: the manifest ---- */
+
+static bool manifest_settled(const struct recovery *r)
+{
+    const struct recovered_log *m = &r->manifest;
+    return (m->marked || m->records == 1) && !torn(m);
+}
+
+static enum err new_manifest(struct recovery *r, struct err_detail *why)
+{
+    struct recovered_log *m = &r->manifest;
+    struct edit_bytes bytes = {.mem = r->env->mem};
+    struct wal_writer writer = {.file = NULL};
+    r->state.manifest = r->state.next_file++;
+    enum err e = edit_bytes_begin(&bytes);
+    if (!e) e = store_state_encode(&r->state, &bytes);
+    if (e)
+        err_set(why, e, 0, "writing a new manifest");
+    else
+        e = manifest_create(r->dir, r->state.manifest, bytes.data,
+                            bytes.size - WAL_HEADER_BYTES, &writer, why);
+    mem_free(r->env->mem, bytes.data);
+    if (writer.file) {
+        disk_close(m->file);
+        m->file = writer.file;
+        m->number = writer.log;
+        m->end = writer.offset;
+        m->marked = writer.marked;
+        r->manifest_chain = writer.chain;
+    }
+    return e;
+}
+
+/* The snapshot alone: nobody has yet seen the switch of the pointer become durable. The
+ * mark says that we have. */
+static enum err confirm_pointer(struct recovery *r, struct err_detail *why)
+{
+    struct recovered_log *m = &r->manifest;
+    enum err e = manifest_point(r->dir, m->number, why);
+    if (e) return e;
+    struct wal_writer writer;
+    wal_writer_init(&writer, m->file, &manifest_sites, m->number, m->end,
+                    r->manifest_chain, (struct wal_position){m->number, m->end});
+    e = wal_mark(&writer, 1, why);
+    m->end = writer.offset;
+    m->marked = writer.marked;
+    r->manifest_chain = writer.chain;
+    return e;
+}
+
+static enum err settle_files(struct recovery *r, struct err_detail *why)
+{
+    size_t unsettled = first_unsettled_log(r);
+    bool logs_change = unsettled <= r->last || spares_torn(r);
+    bool settled = manifest_settled(r);
+    report_cuts(r);
+    if (logs_change) drop_spares(r);
+    for (size_t i = unsettled; i <= r->last; i++) {
+        if (i == unsettled) r->chain = r->logs[i].begin;
+        enum err e = copy_log(r, i, why);
+        if (e) return e;
+    }
+    if (logs_change || !settled) return new_manifest(r, why);
+    return r->manifest.marked ? ERR_OK : confirm_pointer(r, why);
+}
+
+/* ---- 3: files that nobody names ---- */
 
 static bool named(const struct recovery *r, enum filename_kind kind, uint64_t number)
 {
@@ -165,12 +322,14 @@ static int sweep_name(void *arg, const char *name)
     return disk_unlink(r->dir, name, site);
 }
 
-/* ---- 5: marks ---- */
+/* ---- the logs as they are written on ---- */
 
-/* How far a log is durable now: up to its end, but for a mark that no sync has covered. */
-static struct wal_position durable_end(const struct recovered_log *log)
+/* How far a log is durable now: a mark that was found at the end of the chain may be
+ * there without a sync. */
+static struct wal_position durable_end(const struct recovery *r, size_t index)
 {
-    uint64_t end = log->marked ? log->end - WAL_HEADER_BYTES : log->end;
+    const struct recovered_log *log = &r->logs[index];
+    uint64_t end = log->copied ? log->end : needed_end(r, index);
     return (struct wal_position){log->number, end};
 }
 
@@ -182,35 +341,18 @@ static void start_writers(struct recovery *r)
         struct wal_writer *w = &log->memlog->log;
         struct wal_chain chain = i == r->last ? r->chain : w->chain;
         wal_writer_init(w, log->file, &wal_sites, log->number, log->end, chain,
-                        durable_end(log));
+                        durable_end(r, i));
         w->marked = log->marked || log->records == 0;
         log->file = NULL; /* the memlog's from now on */
     }
 }
 
-static enum err mark(struct recovery *r, struct err_detail *why)
-{
-    struct recovered_log *log = &r->manifest;
-    struct wal_writer manifest;
-    wal_writer_init(&manifest, log->file, &manifest_sites, log->number, log->end,
-                    r->manifest_chain, (struct wal_position){log->number, log->end});
-    manifest.marked = log->marked;
-    enum err e = wal_mark(&manifest, 1, why);
-    if (e) return e;
-    log->end = manifest.offset;
-    r->manifest_chain = manifest.chain;
-    return wal_mark(&r->logs[r->last].memlog->log, r->last_seq + 1, why);
-}
-
 enum err recover_settle(struct recovery *r, struct err_detail *why)
 {
-    enum err e = settle_manifest(r, why);
-    if (!e) e = clear_later_logs(r, why);
-    for (size_t i = 0; i <= r->last && !e; i++)
-        e = settle_log(r, i, why);
+    enum err e = settle_files(r, why);
     if (e) return e;
     int rc = disk_list(r->dir, sweep_name, r);
     if (rc) return err_set(why, err_from_os(rc), rc, "deleting leftover files");
     start_writers(r);
-    return mark(r, why);
+    return ERR_OK;
 }

@@ -106,6 +106,13 @@ enum err wal_append(struct wal_writer *w, uint8_t *frame, size_t length, seqno f
                     struct err_detail *why);
 /* Makes everything durable that was appended before the call. */
 enum err wal_sync(struct wal_writer *w, struct err_detail *why);
+/* Does a record wait for a sync? A mark alone does not: losing it loses nothing, as long
+ * as no record follows it, in this log or in a later one. */
+static inline bool wal_unsynced(const struct wal_writer *w)
+{
+    uint64_t mark = w->marked && w->offset > 0 ? WAL_HEADER_BYTES : 0;
+    return w->synced < w->offset - mark;
+}
 /* Appends an empty record that carries the watermark to recovery, unless the last record
  * says as much. REQUIRES: synced == offset. Losing it loses nothing. */
 enum err wal_mark(struct wal_writer *w, seqno next_seq, struct err_detail *why);

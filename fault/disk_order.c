@@ -530,7 +530,7 @@ void disk_order_acknowledge(struct disk_order *order, uint64_t moment)
 
 static bool is_record(enum site site)
 {
-    return site == SITE_WAL_WRITE || site == SITE_WAL_SETTLE;
+    return site == SITE_WAL_WRITE || site == SITE_WAL_COPY;
 }
 
 /* ---- directories ---- */

@@ -91,7 +91,7 @@ void disk_order_points_to(struct disk_order *order, const char *manifest);
 /* A moment: everything that has been written to logs so far lies before it. */
 uint64_t disk_order_now(struct disk_order *order);
 /* A reply leaves that promises everything which lies before `moment`. Records of logs
- * count (sites wal/write and wal/settle); marks and zero-fill do not. */
+ * count (sites wal/write and wal/copy); marks and zero-fill do not. */
 void disk_order_acknowledge(struct disk_order *order, uint64_t moment);
 
 #endif

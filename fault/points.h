@@ -122,10 +122,6 @@ enum net_call { NET_ACCEPT, NET_LISTEN, NET_POLL, NET_RECV, NET_SEND };
     X("fs/manifest/sync/eintr", KIND_MANIFEST, CALL_SYNC, FAULT_ERROR, EINTR)            \
     X("fs/manifest/sync/eio", KIND_MANIFEST, CALL_SYNC, FAULT_ERROR, EIO)                \
     X("fs/manifest/sync/enospc", KIND_MANIFEST, CALL_SYNC, FAULT_ERROR, ENOSPC)          \
-    X("fs/manifest/truncate/after", KIND_MANIFEST, CALL_TRUNCATE, FAULT_AFTER, EIO)      \
-    X("fs/manifest/truncate/drop", KIND_MANIFEST, CALL_TRUNCATE, FAULT_DROP, 0)          \
-    X("fs/manifest/truncate/eintr", KIND_MANIFEST, CALL_TRUNCATE, FAULT_ERROR, EINTR)    \
-    X("fs/manifest/truncate/eio", KIND_MANIFEST, CALL_TRUNCATE, FAULT_ERROR, EIO)        \
     X("fs/manifest/unlink/after", KIND_MANIFEST, CALL_UNLINK, FAULT_AFTER, EIO)          \
     X("fs/manifest/unlink/drop", KIND_MANIFEST, CALL_UNLINK, FAULT_DROP, 0)              \
     X("fs/manifest/unlink/eio", KIND_MANIFEST, CALL_UNLINK, FAULT_ERROR, EIO)            \
@@ -241,10 +237,6 @@ enum net_call { NET_ACCEPT, NET_LISTEN, NET_POLL, NET_RECV, NET_SEND };
     X("fs/wal/sync/eintr", KIND_WAL, CALL_SYNC, FAULT_ERROR, EINTR)                      \
     X("fs/wal/sync/eio", KIND_WAL, CALL_SYNC, FAULT_ERROR, EIO)                          \
     X("fs/wal/sync/enospc", KIND_WAL, CALL_SYNC, FAULT_ERROR, ENOSPC)                    \
-    X("fs/wal/truncate/after", KIND_WAL, CALL_TRUNCATE, FAULT_AFTER, EIO)                \
-    X("fs/wal/truncate/drop", KIND_WAL, CALL_TRUNCATE, FAULT_DROP, 0)                    \
-    X("fs/wal/truncate/eintr", KIND_WAL, CALL_TRUNCATE, FAULT_ERROR, EINTR)              \
-    X("fs/wal/truncate/eio", KIND_WAL, CALL_TRUNCATE, FAULT_ERROR, EIO)                  \
     X("fs/wal/unlink/after", KIND_WAL, CALL_UNLINK, FAULT_AFTER, EIO)                    \
     X("fs/wal/unlink/drop", KIND_WAL, CALL_UNLINK, FAULT_DROP, 0)                        \
     X("fs/wal/unlink/eio", KIND_WAL, CALL_UNLINK, FAULT_ERROR, EIO)                      \

@@ -51,12 +51,8 @@
     X(SITE_DIR_PARENTSYNC, "dir/parentsync", KIND_DIR, CALL_SYNC)                        \
     X(SITE_LOCK_CREATE, "lock/create", KIND_LOCK, CALL_LOCK)                             \
     X(SITE_MANIFEST_CREATE, "manifest/create", KIND_MANIFEST, CALL_OPEN)                 \
-    X(SITE_MANIFEST_CUT, "manifest/cut", KIND_MANIFEST, CALL_WRITE)                      \
     X(SITE_MANIFEST_DIRSYNC, "manifest/dirsync", KIND_MANIFEST, CALL_SYNC)               \
     X(SITE_MANIFEST_MARK, "manifest/mark", KIND_MANIFEST, CALL_WRITE)                    \
-    X(SITE_MANIFEST_RESIZE, "manifest/resize", KIND_MANIFEST, CALL_TRUNCATE)             \
-    X(SITE_MANIFEST_SETTLE, "manifest/settle", KIND_MANIFEST, CALL_WRITE)                \
-    X(SITE_MANIFEST_SETTLESYNC, "manifest/settlesync", KIND_MANIFEST, CALL_SYNC)         \
     X(SITE_MANIFEST_SYNC, "manifest/sync", KIND_MANIFEST, CALL_SYNC)                     \
     X(SITE_MANIFEST_UNLINK, "manifest/unlink", KIND_MANIFEST, CALL_UNLINK)               \
     X(SITE_MANIFEST_WRITE, "manifest/write", KIND_MANIFEST, CALL_WRITE)                  \
@@ -83,17 +79,14 @@
     X(SITE_SST_SYNC, "sst/sync", KIND_SST, CALL_SYNC)                                    \
     X(SITE_SST_UNLINK, "sst/unlink", KIND_SST, CALL_UNLINK)                              \
     X(SITE_SST_WRITE, "sst/write", KIND_SST, CALL_WRITE)                                 \
+    X(SITE_WAL_COPY, "wal/copy", KIND_WAL, CALL_WRITE)                                   \
+    X(SITE_WAL_COPYSYNC, "wal/copysync", KIND_WAL, CALL_SYNC)                            \
     X(SITE_WAL_CREATE, "wal/create", KIND_WAL, CALL_OPEN)                                \
-    X(SITE_WAL_CUT, "wal/cut", KIND_WAL, CALL_WRITE)                                     \
-    X(SITE_WAL_CUTSYNC, "wal/cutsync", KIND_WAL, CALL_SYNC)                              \
     X(SITE_WAL_DIRSYNC, "wal/dirsync", KIND_WAL, CALL_SYNC)                              \
     X(SITE_WAL_FILL, "wal/fill", KIND_WAL, CALL_WRITE)                                   \
     X(SITE_WAL_FILLSYNC, "wal/fillsync", KIND_WAL, CALL_SYNC)                            \
     X(SITE_WAL_MARK, "wal/mark", KIND_WAL, CALL_WRITE)                                   \
     X(SITE_WAL_RECYCLE, "wal/recycle", KIND_WAL, CALL_RENAME)                            \
-    X(SITE_WAL_RESIZE, "wal/resize", KIND_WAL, CALL_TRUNCATE)                            \
-    X(SITE_WAL_SETTLE, "wal/settle", KIND_WAL, CALL_WRITE)                               \
-    X(SITE_WAL_SETTLESYNC, "wal/settlesync", KIND_WAL, CALL_SYNC)                        \
     X(SITE_WAL_SYNC, "wal/sync", KIND_WAL, CALL_SYNC)                                    \
     X(SITE_WAL_UNLINK, "wal/unlink", KIND_WAL, CALL_UNLINK)                              \
     X(SITE_WAL_WRITE, "wal/write", KIND_WAL, CALL_WRITE)

@@ -38,6 +38,7 @@ static const struct option longs[] = {
     {"seconds", required_argument, NULL, 't'},
     {"walk", required_argument, NULL, 'w'},
     {"samples", required_argument, NULL, 'n'},
+    {"inner", required_argument, NULL, 'i'},
     {"no-canary", no_argument, NULL, 'C'},
     {"first", no_argument, NULL, 'f'},
     {"fine", no_argument, NULL, 'F'},
@@ -55,8 +56,9 @@ static void usage(void)
         "usage: crash [--scenario NAME] [--pass cuts|torn|deep|server]... [--profile "
         "W|J|O]\n"
         "             [--depth N] [--seed N] [--shard I/N] [--jobs N] [--json FILE]\n"
-        "             [--walk N] [--deviations N] [--samples N] [--seconds N] [--silence "
-        "ORACLE]...\n"
+        "             [--walk N] [--deviations N] [--samples N] [--inner N] [--seconds "
+        "N]\n"
+        "             [--silence ORACLE]...\n"
         "             [--random N] [--quiet] [--no-canary] [--first] [--fine]\n"
         "       crash --list | --trace FILE [--skip-every N] | --replay TOKEN | "
         "--explain TOKEN\n");
@@ -128,6 +130,7 @@ static void parse(int argc, char **argv, struct arguments *a)
         case 'x': silence(a, optarg); break;
         case 't': a->options.seconds = (double)number(optarg); break;
         case 'w': a->options.walk_max = number(optarg); break;
+        case 'i': a->options.inner_max = number(optarg); break;
         case 'R': a->random = number(optarg); break;
         case 'D': a->options.deviations = (unsigned)number(optarg); break;
         case 'n': a->options.samples = number(optarg); break;

@@ -250,6 +250,12 @@ const struct scenario scenarios[] = {
      .before = FEW,
      .tape = "put a2 24; put b1 8; cut 3; put a2 8; put c1 24; cut 7; put b2 8; "
              "flush; put c2 8"},
+    {.name = "retry",
+     .purpose = "A write that a power cut lost, but not the one behind it, is repeated.",
+     .geometry = &wide,
+     .policy = SYNC_NO,
+     .before = FEW,
+     .tape = "reopen; del a3 + del b3; put c1 24; cut 1; del a3 + del b3"},
     {.name = "killed",
      .purpose = "The process dies and comes back while its writes are in the cache only.",
      .geometry = &tiny,

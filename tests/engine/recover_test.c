@@ -1,5 +1,6 @@
 /* Recovery, told by what is damaged and what has to come of it. */
 #include "tests/support/check.h"
+#include "tests/support/failing.h"
 #include "tests/support/teststore.h"
 
 #include <stdio.h>
@@ -123,6 +124,112 @@ static void a_second_recovery_changes_nothing(void)
     teststore_die(&t);
     CHECK_INT(disk_sim_microops(t.disk), ops);
     free(data);
+    teststore_deinit(&t);
+}
+
+/* Whichever call of the recovery fails: log and manifest are as they were, or gone. */
+static void recovery_writes_into_no_file_that_holds_a_record(void)
+{
+    struct teststore t;
+    char log[32];
+    uint8_t *data, *now;
+    size_t size, begin, end, now_size;
+    store_with_tail(&t, log, &data, &size, &begin, &end);
+    memset(data + end, 'g', 100);
+    teststore_write_file(&t, log, data, size);
+    long k = 0;
+    bool failed = true;
+    while (failed) {
+        unsigned snapshot = disk_sim_snapshot(t.disk);
+        struct failing f;
+        failing_begin(&f, t.disk, ++k);
+        if (teststore_open(&t) == ERR_OK) teststore_die(&t);
+        failing_end(&f);
+        failed = f.calls >= k;
+        if (teststore_count(&t, log)) {
+            teststore_read_file(&t, log, &now, &now_size);
+            CHECK_INT(now_size, size);
+            CHECK(!memcmp(now, data, size));
+            free(now);
+        }
+        disk_sim_rollback(t.disk, snapshot);
+    }
+    CHECK(k > 8);
+    free(data);
+    teststore_deinit(&t);
+}
+
+/* Marks of a finished recovery may be lost: the next one finds the same all the same. */
+static void a_recovery_whose_marks_are_lost_takes_no_new_numbers(void)
+{
+    struct teststore t;
+    char log[32], copy[32], manifest[32], again[32];
+    uint8_t *data;
+    size_t size, begin, end;
+    store_with_tail(&t, log, &data, &size, &begin, &end);
+    teststore_write_file(&t, log, data, end - 3);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    teststore_newest(&t, ".log", copy);
+    teststore_newest(&t, "", manifest);
+    CHECK(strcmp(copy, log) > 0);
+    for (int i = 0; i < 3; i++) {
+        REQUIRE_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+        teststore_newest(&t, ".log", again);
+        CHECK(!strcmp(again, copy));
+        teststore_newest(&t, "", again);
+        CHECK(!strcmp(again, manifest));
+        teststore_expect(&t, "first", "1");
+    }
+    free(data);
+    teststore_deinit(&t);
+}
+
+/* What lies behind the end of a durable log is not there any more when a lost write is
+ * repeated: otherwise the write behind it would be back. */
+static void a_lost_write_that_is_repeated_brings_back_no_other(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(teststore_put(&t, "first", "1"), ERR_OK);
+    teststore_reopen(&t); /* the log ends in a mark */
+    struct db_stats stats;
+    db_stats_get(t.db, &stats);
+    REQUIRE_INT(teststore_put(&t, "lost", "2"), ERR_OK);
+    REQUIRE_INT(teststore_put(&t, "behind", "3"), ERR_OK);
+    teststore_die(&t);
+    uint8_t *data;
+    size_t size;
+    teststore_read_file(&t, "000002.log", &data, &size);
+    memset(data + stats.log_bytes, 0, WAL_HEADER_BYTES);
+    teststore_write_file(&t, "000002.log", data, size);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    teststore_expect(&t, "lost", NULL);
+    REQUIRE_INT(teststore_put(&t, "lost", "2"), ERR_OK);
+    REQUIRE_INT(teststore_kill(&t), ERR_OK);
+    teststore_expect(&t, "lost", "2");
+    teststore_expect(&t, "behind", NULL);
+    free(data);
+    teststore_deinit(&t);
+}
+
+static void a_mark_alone_asks_for_no_sync(void)
+{
+    struct teststore t;
+    struct db_stats before, after;
+    teststore_init(&t);
+    t.options.sync = SYNC_EVERYSEC;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(teststore_put(&t, "k", "v"), ERR_OK);
+    teststore_reopen(&t); /* the mark that closing left is not synced */
+    db_stats_get(t.db, &before);
+    for (int i = 0; i < 5; i++) {
+        clock_manual_advance(&t.clock, 1500);
+        db_step(t.db);
+    }
+    db_stats_get(t.db, &after);
+    CHECK_INT(after.syncs, before.syncs);
+    CHECK_INT(db_step_timeout_ms(t.db), -1);
     teststore_deinit(&t);
 }
 
@@ -362,6 +469,13 @@ CU_TestInfo engine_recover_tests[] = {
     {"garbage_behind_the_end_is_cut_and_reported_in_bytes",
      garbage_behind_the_end_is_cut_and_reported_in_bytes},
     {"a_second_recovery_changes_nothing", a_second_recovery_changes_nothing},
+    {"recovery_writes_into_no_file_that_holds_a_record",
+     recovery_writes_into_no_file_that_holds_a_record},
+    {"a_recovery_whose_marks_are_lost_takes_no_new_numbers",
+     a_recovery_whose_marks_are_lost_takes_no_new_numbers},
+    {"a_lost_write_that_is_repeated_brings_back_no_other",
+     a_lost_write_that_is_repeated_brings_back_no_other},
+    {"a_mark_alone_asks_for_no_sync", a_mark_alone_asks_for_no_sync},
     {"what_recovery_serves_is_durable", what_recovery_serves_is_durable},
     {"what_recovery_serves_is_durable_after_a_failed_sync",
      what_recovery_serves_is_durable_after_a_failed_sync},
