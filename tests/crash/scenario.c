@@ -359,6 +359,13 @@ const struct scenario scenarios[] = {
      .before = KEYS_BEFORE,
      .dialogue = "a MSET x @100 y @100 k @60; turn; b MSET x @90 z @70; a MSET y 1 n 2; "
                  "turn; a DEL x y z; turn; a MSET x @80 y @80; turn"},
+    {.name = "msets-always",
+     .purpose = "Two clients' batches in one group, synced; a reader between them.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue = "a MSET x @40 y @30 k 2; b GET y; c MSET y @20 n 1; turn; a DEL x y; "
+                 "b MSET x 1 z 2; turn"},
     {.name = "deadlines",
      .purpose = "A value and its deadline come, change and go together.",
      .geometry = &tiny,
