@@ -523,6 +523,25 @@ enum riptide_error riptide_compact(struct riptide *store)
     return error_of(db_compact(store->db));
 }
 
+/* ---- backup ---- */
+
+enum riptide_error riptide_checkpoint(struct riptide *store, const char *path,
+                                      struct riptide_failure *why)
+{
+    struct err_detail detail = {.code = ERR_OK};
+    struct disk *disk;
+    char *parent;
+    const char *name;
+    assert(!db_in_group(store->db));
+    enum err e = open_world(path, &parent, &name, &disk, &detail);
+    if (e) return fail(why, e, &detail);
+    take_in(store);
+    e = db_checkpoint(store->db, disk, name, &detail);
+    disk_posix_free(disk);
+    mem_free(mem_libc(), parent);
+    return fail(why, e, &detail);
+}
+
 /* ---- looking inside ---- */
 
 void riptide_stats_get(const struct riptide *store, struct riptide_stats *out)

@@ -271,6 +271,23 @@ RIPTIDE_API enum riptide_error riptide_flush(struct riptide *store);
 /* Waits until every key is stored once and nothing deleted takes room. */
 RIPTIDE_API enum riptide_error riptide_compact(struct riptide *store);
 
+/* ---- backup ---- */
+
+/* Makes `path`, which must not exist and whose parent must, a store of its own with
+ * everything that is in this one now (outside a group), while this one stays open. Nothing
+ * is copied that need not be: tables, which never change, get a second name (on another
+ * file system they are copied), so that the time hardly depends on the size and the copy
+ * takes room only as the two grow apart. Open it like any store, here or in another
+ * process; delete either of them, and the other has all it needs.
+ *
+ * When it returned RIPTIDE_OK the copy survives a power cut. A crash or an error leaves no
+ * `path` or the whole copy, and this store as it was. While it is made it is called
+ * PATH.tmp; what a crash left there is replaced by the next attempt.
+ * RIPTIDE_EXISTS: there is something at `path`. RIPTIDE_FOREIGN: at PATH.tmp there is
+ * something that no checkpoint has left. */
+RIPTIDE_API enum riptide_error riptide_checkpoint(struct riptide *store, const char *path,
+                                                  struct riptide_failure *why);
+
 /* ---- looking inside ---- */
 
 #define RIPTIDE_LEVELS 7

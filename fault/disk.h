@@ -66,8 +66,9 @@ int disk_list(struct disk_dir *dir, disk_list_fn *fn, void *arg);
 /* Renames within one directory, replacing `to` when present. All openers see either the
  * old or the new file under `to`; durable after disk_dir_sync. */
 int disk_rename(struct disk_dir *dir, const char *from, const char *to, enum site site);
-/* Gives the file `name` a second name, possibly in another directory; -EEXIST when that
- * name is taken. Durable after a sync of the second directory. */
+/* Gives the file `name` a second name, possibly in another directory, also one below
+ * another disk's root; -EEXIST when that name is taken, -EXDEV when it would lie on another
+ * file system. Durable after a sync of the second directory. */
 int disk_link(struct disk_dir *dir, const char *name, struct disk_dir *to_dir,
               const char *to, enum site site);
 /* Removes a name. After a power cut it may be back until disk_dir_sync returned. */

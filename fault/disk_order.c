@@ -460,7 +460,7 @@ static void tell_reader(struct disk_order *o, const struct order_file *f, bool f
     o->reading.dir = f->dir;
     o->reading.found = found;
     if (found && f->inode->kind == KIND_CURRENT) e->pointer = true;
-    o->reader(o->reader_arg, o, e->name, offset, bytes, n);
+    o->reader(o->reader_arg, o, f->dir, e->name, offset, bytes, n);
     o->reading.file = NULL;
 }
 
@@ -657,6 +657,8 @@ static void note_rename(struct disk_order *o, unsigned dir, const char *from,
                         const char *to, enum site site)
 {
     struct entry *e = entry_find(o, dir, from);
+    struct dir_name *moved = dir_find(o, from); /* directories lie in one place only */
+    if (moved) snprintf(moved->name, sizeof moved->name, "%s", to);
     if (!e || !strcmp(from, to)) return;
     struct inode *i = e->inode;
     struct entry *renamed = entry_set(o, dir, to, i);

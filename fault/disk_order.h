@@ -74,9 +74,10 @@ void disk_order_forget(struct disk_order *order);
 
 /* Called with the bytes of a manifest or pointer: before each write to one, and, for files
  * of an earlier process, with all of them when they are opened first. It tells what they
- * mean through the functions below. */
-typedef void disk_order_reader_fn(void *arg, struct disk_order *order, const char *name,
-                                  uint64_t offset, const void *bytes, size_t n);
+ * mean through the functions below. `dir` tells one directory from another. */
+typedef void disk_order_reader_fn(void *arg, struct disk_order *order, unsigned dir,
+                                  const char *name, uint64_t offset, const void *bytes,
+                                  size_t n);
 /* Without a reader only syncs of pointers and recycled logs, and replies are checked. */
 void disk_order_set_reader(struct disk_order *order, disk_order_reader_fn *fn, void *arg);
 /* The edit makes the state name this file, which it did not before. */

@@ -208,6 +208,7 @@ static int op_link(struct disk_dir *dir, const char *name, struct disk_dir *to_d
 {
     struct sim *s = sim_of(dir->disk);
     struct fail f = enter_change(s);
+    if (dir->disk != to_dir->disk) return -EXDEV;
     if (!dir_inode(dir) || !dir_inode(to_dir)) return -EBADF;
     if (fails_undone(f)) return -f.error;
     int e = sim_dir_link(s, dir_inode(dir), name, dir_inode(to_dir), to, site);

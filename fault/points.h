@@ -96,12 +96,22 @@ enum net_call { NET_ACCEPT, NET_LISTEN, NET_POLL, NET_RECV, NET_SEND };
     X("fs/dir/open/eintr", KIND_DIR, CALL_OPEN, FAULT_ERROR, EINTR)                      \
     X("fs/dir/open/eio", KIND_DIR, CALL_OPEN, FAULT_ERROR, EIO)                          \
     X("fs/dir/open/emfile", KIND_DIR, CALL_OPEN, FAULT_ERROR, EMFILE)                    \
+    X("fs/dir/rename/after", KIND_DIR, CALL_RENAME, FAULT_AFTER, EIO)                    \
+    X("fs/dir/rename/drop", KIND_DIR, CALL_RENAME, FAULT_DROP, 0)                        \
+    X("fs/dir/rename/edquot", KIND_DIR, CALL_RENAME, FAULT_ERROR, EDQUOT)                \
+    X("fs/dir/rename/eio", KIND_DIR, CALL_RENAME, FAULT_ERROR, EIO)                      \
+    X("fs/dir/rename/enospc", KIND_DIR, CALL_RENAME, FAULT_ERROR, ENOSPC)                \
+    X("fs/dir/rmdir/after", KIND_DIR, CALL_RMDIR, FAULT_AFTER, EIO)                      \
+    X("fs/dir/rmdir/eio", KIND_DIR, CALL_RMDIR, FAULT_ERROR, EIO)                        \
     X("fs/dir/sync/after", KIND_DIR, CALL_SYNC, FAULT_AFTER, EIO)                        \
     X("fs/dir/sync/drop", KIND_DIR, CALL_SYNC, FAULT_DROP, 0)                            \
     X("fs/dir/sync/edquot", KIND_DIR, CALL_SYNC, FAULT_ERROR, EDQUOT)                    \
     X("fs/dir/sync/eintr", KIND_DIR, CALL_SYNC, FAULT_ERROR, EINTR)                      \
     X("fs/dir/sync/eio", KIND_DIR, CALL_SYNC, FAULT_ERROR, EIO)                          \
     X("fs/dir/sync/enospc", KIND_DIR, CALL_SYNC, FAULT_ERROR, ENOSPC)                    \
+    X("fs/dir/unlink/after", KIND_DIR, CALL_UNLINK, FAULT_AFTER, EIO)                    \
+    X("fs/dir/unlink/drop", KIND_DIR, CALL_UNLINK, FAULT_DROP, 0)                        \
+    X("fs/dir/unlink/eio", KIND_DIR, CALL_UNLINK, FAULT_ERROR, EIO)                      \
     X("fs/lock/lock/after", KIND_LOCK, CALL_LOCK, FAULT_AFTER, EIO)                      \
     X("fs/lock/lock/eio", KIND_LOCK, CALL_LOCK, FAULT_ERROR, EIO)                        \
     X("fs/lock/lock/emfile", KIND_LOCK, CALL_LOCK, FAULT_ERROR, EMFILE)                  \
@@ -189,6 +199,13 @@ enum net_call { NET_ACCEPT, NET_LISTEN, NET_POLL, NET_RECV, NET_SEND };
     X("fs/other/write/enospc", KIND_OTHER, CALL_WRITE, FAULT_ERROR, ENOSPC)              \
     X("fs/other/write/part", KIND_OTHER, CALL_WRITE, FAULT_PART, EIO)                    \
     X("fs/other/write/short", KIND_OTHER, CALL_WRITE, FAULT_SHORT, 0)                    \
+    X("fs/sst/link/after", KIND_SST, CALL_LINK, FAULT_AFTER, EIO)                        \
+    X("fs/sst/link/drop", KIND_SST, CALL_LINK, FAULT_DROP, 0)                            \
+    X("fs/sst/link/edquot", KIND_SST, CALL_LINK, FAULT_ERROR, EDQUOT)                    \
+    X("fs/sst/link/eio", KIND_SST, CALL_LINK, FAULT_ERROR, EIO)                          \
+    X("fs/sst/link/emlink", KIND_SST, CALL_LINK, FAULT_ERROR, EMLINK)                    \
+    X("fs/sst/link/enospc", KIND_SST, CALL_LINK, FAULT_ERROR, ENOSPC)                    \
+    X("fs/sst/link/exdev", KIND_SST, CALL_LINK, FAULT_ERROR, EXDEV)                      \
     X("fs/sst/map/enomem", KIND_SST, CALL_MAP, FAULT_ERROR, ENOMEM)                      \
     X("fs/sst/open/after", KIND_SST, CALL_OPEN, FAULT_AFTER, EIO)                        \
     X("fs/sst/open/edquot", KIND_SST, CALL_OPEN, FAULT_ERROR, EDQUOT)                    \

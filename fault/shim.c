@@ -180,10 +180,10 @@ int disk_link(struct disk_dir *dir, const char *name, struct disk_dir *to_dir,
               const char *to, enum site site)
 {
     assert(site_call(site) == CALL_LINK);
-    assert(dir->disk == to_dir->disk);
     int e = name_check(name);
     if (!e) e = name_check(to);
     if (e) return e;
+    if (dir->disk->ops != to_dir->disk->ops) return -EXDEV; /* another kind of disk */
     struct fault f = fault_at_site(CALL_LINK, site);
     if (fault_answers(f)) return -f.error;
     return fault_then(f, dir->disk->ops->link(dir, name, to_dir, to, site));

@@ -47,8 +47,14 @@
     X(SITE_CURRENT_SYNC, "current/sync", KIND_CURRENT, CALL_SYNC)                        \
     X(SITE_CURRENT_UNLINK, "current/unlink", KIND_CURRENT, CALL_UNLINK)                  \
     X(SITE_CURRENT_WRITE, "current/write", KIND_CURRENT, CALL_WRITE)                     \
+    X(SITE_DIR_CHECKPOINT, "dir/checkpoint", KIND_DIR, CALL_MKDIR)                       \
+    X(SITE_DIR_CLEAR, "dir/clear", KIND_DIR, CALL_UNLINK)                                \
+    X(SITE_DIR_CLEARDIR, "dir/cleardir", KIND_DIR, CALL_RMDIR)                           \
+    X(SITE_DIR_FILLSYNC, "dir/fillsync", KIND_DIR, CALL_SYNC)                            \
     X(SITE_DIR_MKDIR, "dir/mkdir", KIND_DIR, CALL_MKDIR)                                 \
     X(SITE_DIR_PARENTSYNC, "dir/parentsync", KIND_DIR, CALL_SYNC)                        \
+    X(SITE_DIR_PUBLISH, "dir/publish", KIND_DIR, CALL_RENAME)                            \
+    X(SITE_DIR_PUBLISHSYNC, "dir/publishsync", KIND_DIR, CALL_SYNC)                      \
     X(SITE_LOCK_CREATE, "lock/create", KIND_LOCK, CALL_LOCK)                             \
     X(SITE_MANIFEST_CREATE, "manifest/create", KIND_MANIFEST, CALL_OPEN)                 \
     X(SITE_MANIFEST_DIRSYNC, "manifest/dirsync", KIND_MANIFEST, CALL_SYNC)               \
@@ -74,8 +80,12 @@
     X(SITE_OTHER_TRUNCATE, "other/truncate", KIND_OTHER, CALL_TRUNCATE)                  \
     X(SITE_OTHER_UNLINK, "other/unlink", KIND_OTHER, CALL_UNLINK)                        \
     X(SITE_OTHER_WRITE, "other/write", KIND_OTHER, CALL_WRITE)                           \
+    X(SITE_SST_COPY, "sst/copy", KIND_SST, CALL_OPEN)                                    \
+    X(SITE_SST_COPYSYNC, "sst/copysync", KIND_SST, CALL_SYNC)                            \
+    X(SITE_SST_COPYWRITE, "sst/copywrite", KIND_SST, CALL_WRITE)                         \
     X(SITE_SST_CREATE, "sst/create", KIND_SST, CALL_OPEN)                                \
     X(SITE_SST_DIRSYNC, "sst/dirsync", KIND_SST, CALL_SYNC)                              \
+    X(SITE_SST_LINK, "sst/link", KIND_SST, CALL_LINK)                                    \
     X(SITE_SST_SYNC, "sst/sync", KIND_SST, CALL_SYNC)                                    \
     X(SITE_SST_UNLINK, "sst/unlink", KIND_SST, CALL_UNLINK)                              \
     X(SITE_SST_WRITE, "sst/write", KIND_SST, CALL_WRITE)                                 \

@@ -215,6 +215,45 @@ static void a_snapshot_shows_its_moment_to_gets_and_iterators(void)
     end();
 }
 
+/* The copy is a store like any other, in another directory, and shares its tables. */
+static void a_checkpoint_is_a_store_of_its_own(void)
+{
+    char copy[100], parent[80], table[128];
+    struct riptide *other;
+    struct stat st;
+    begin(NULL);
+    snprintf(parent, sizeof parent, "%s/backups", dir);
+    snprintf(copy, sizeof copy, "%s/monday", parent);
+    CHECK_INT(riptide_checkpoint(store, copy, &why), RIPTIDE_MISSING); /* no parent */
+    REQUIRE_INT(mkdir(parent, 0777), 0);
+    put("a", "1");
+    put("b", "1");
+    enum riptide_error e = riptide_checkpoint(store, copy, &why);
+    if (e) printf("  %s\n", why.text);
+    REQUIRE_INT(e, RIPTIDE_OK);
+    put("a", "2");
+    CHECK_INT(riptide_checkpoint(store, copy, &why), RIPTIDE_EXISTS);
+    snprintf(table, sizeof table, "%s/000003.sst", copy);
+    for (int i = 3; stat(table, &st) && i < 9; i++)
+        snprintf(table, sizeof table, "%s/%06d.sst", copy, i);
+    CHECK_INT(st.st_nlink, 2);
+
+    struct riptide *mine = store;
+    REQUIRE_INT(riptide_open(copy, NULL, &other, &why), RIPTIDE_OK);
+    store = other;
+    expect("a", "1");
+    put("b", "3");
+    CHECK_INT(riptide_compact(other), RIPTIDE_OK);
+    CHECK_INT(riptide_close(other), RIPTIDE_OK);
+    CHECK_INT(riptide_check(copy, NULL, NULL), RIPTIDE_OK);
+    store = mine;
+    expect("a", "2");
+    expect("b", "1");
+    reopen();
+    expect("a", "2");
+    end();
+}
+
 static void much_data_passes_through_flush_and_compaction(void)
 {
     static const bool threads[] = {false, true};
@@ -364,6 +403,7 @@ CU_TestInfo engine_riptide_tests[] = {
      an_iterator_walks_both_ways_and_within_bounds},
     {"a_snapshot_shows_its_moment_to_gets_and_iterators",
      a_snapshot_shows_its_moment_to_gets_and_iterators},
+    {"a_checkpoint_is_a_store_of_its_own", a_checkpoint_is_a_store_of_its_own},
     {"much_data_passes_through_flush_and_compaction",
      much_data_passes_through_flush_and_compaction},
     {"sync_now_covers_what_was_written_without_syncs",

@@ -55,11 +55,11 @@ static void sync_dir(struct fixture *x, enum site site)
 }
 
 /* An edit is the text "+name" or "-name", a pointer the name of a manifest. */
-static void read_text(void *arg, struct disk_order *order, const char *name,
+static void read_text(void *arg, struct disk_order *order, unsigned dir, const char *name,
                       uint64_t offset, const void *bytes, size_t n)
 {
     char text[64];
-    (void)arg, (void)offset;
+    (void)arg, (void)dir, (void)offset;
     snprintf(text, sizeof text, "%.*s", (int)n, (const char *)bytes);
     if (strncmp(name, "MANIFEST-", 9) != 0)
         disk_order_points_to(order, text);

@@ -46,61 +46,63 @@ static void report(struct disk_order *order, const struct name_list *before,
 
 /* ---- manifests ---- */
 
-static void begin_manifest(struct order_edits *e, uint64_t number)
+static void begin_manifest(struct order_edits *e, struct order_manifest *m,
+                           uint64_t number)
 {
-    store_state_deinit(&e->state, e->mem);
-    store_state_init(&e->state);
-    e->state.manifest = number;
-    e->read = 0;
+    store_state_deinit(&m->state, e->mem);
+    store_state_init(&m->state);
+    m->state.manifest = number;
+    m->read = 0;
 }
 
-static void keep(struct order_edits *e, size_t offset, const void *bytes, size_t n)
+static void keep(struct order_manifest *m, size_t offset, const void *bytes, size_t n)
 {
-    if (offset + n > e->room) {
-        e->room = 2 * (offset + n);
-        e->bytes = realloc(e->bytes, e->room);
-        if (!e->bytes) abort();
+    if (offset + n > m->room) {
+        m->room = 2 * (offset + n);
+        m->bytes = realloc(m->bytes, m->room);
+        if (!m->bytes) abort();
     }
-    if (offset > e->size) memset(e->bytes + e->size, 0, offset - e->size);
-    if (n) memcpy(e->bytes + offset, bytes, n);
-    if (offset + n > e->size) e->size = offset + n;
+    if (offset > m->size) memset(m->bytes + m->size, 0, offset - m->size);
+    if (n) memcpy(m->bytes + offset, bytes, n);
+    if (offset + n > m->size) m->size = offset + n;
 }
 
 /* Whole records only: a write may come in pieces, and what an earlier process left may be
  * torn or damaged. */
-static void read_records(struct order_edits *e)
+static void read_records(struct order_edits *e, struct order_manifest *m)
 {
     struct wal_record record;
     struct err_detail why;
-    while (e->read < e->size && wal_parse(e->bytes + e->read, e->size - e->read,
-                                          e->state.manifest, &record) == WAL_PARSE_OK) {
+    while (m->read < m->size && wal_parse(m->bytes + m->read, m->size - m->read,
+                                          m->state.manifest, &record) == WAL_PARSE_OK) {
         if (record.payload.size) {
-            if (store_state_decode(&e->state, record.payload, e->mem, &why)) return;
+            if (store_state_decode(&m->state, record.payload, e->mem, &why)) return;
             e->understood++;
         }
-        e->read += record.bytes;
+        m->read += record.bytes;
     }
 }
 
 /* What is written where something was read already takes its place: an edit whose write
  * has failed, or a tail that recovery writes again. */
-static void read_manifest(struct order_edits *e, struct disk_order *order,
-                          uint64_t number, uint64_t offset, const void *bytes, size_t n)
+static void read_manifest(struct order_edits *e, struct order_manifest *m,
+                          struct disk_order *order, uint64_t number, uint64_t offset,
+                          const void *bytes, size_t n)
 {
     struct name_list before = {NULL, 0};
-    if (number == e->state.manifest) before = names_of(&e->state);
+    if (number == m->state.manifest) before = names_of(&m->state);
     if (offset == 0) {
-        begin_manifest(e, number);
-        e->size = 0;
+        begin_manifest(e, m, number);
+        m->size = 0;
     }
-    if (number != e->state.manifest) {
+    if (number != m->state.manifest) {
         fprintf(stderr, "order_edits: an edit of a manifest that was given up\n");
         abort();
     }
-    if (offset < e->read) begin_manifest(e, number);
-    keep(e, (size_t)offset, bytes, n);
-    read_records(e);
-    struct name_list after = names_of(&e->state);
+    if (offset < m->read) begin_manifest(e, m, number);
+    keep(m, (size_t)offset, bytes, n);
+    read_records(e, m);
+    struct name_list after = names_of(&m->state);
     report(order, &before, &after);
     free(before.names);
     free(after.names);
@@ -113,12 +115,15 @@ static void read_pointer(struct disk_order *order, const char *text, size_t n)
     if (sscanf(line, "%*s %*u %31s", name) == 1) disk_order_points_to(order, name);
 }
 
-static void order_edits_read(void *arg, struct disk_order *order, const char *name,
-                             uint64_t offset, const void *bytes, size_t n)
+static void order_edits_read(void *arg, struct disk_order *order, unsigned dir,
+                             const char *name, uint64_t offset, const void *bytes,
+                             size_t n)
 {
+    struct order_edits *e = arg;
     uint64_t number;
+    if (dir >= ORDER_EDITS_DIRS) abort();
     if (filename_parse(name, &number) == FILENAME_MANIFEST)
-        read_manifest(arg, order, number, offset, bytes, n);
+        read_manifest(e, &e->dirs[dir], order, number, offset, bytes, n);
     else
         read_pointer(order, bytes, n);
 }
@@ -126,13 +131,16 @@ static void order_edits_read(void *arg, struct disk_order *order, const char *na
 static void order_edits_init(struct order_edits *e)
 {
     *e = (struct order_edits){.mem = mem_libc()};
-    store_state_init(&e->state);
+    for (unsigned i = 0; i < ORDER_EDITS_DIRS; i++)
+        store_state_init(&e->dirs[i].state);
 }
 
 static void order_edits_deinit(struct order_edits *e)
 {
-    store_state_deinit(&e->state, e->mem);
-    free(e->bytes);
+    for (unsigned i = 0; i < ORDER_EDITS_DIRS; i++) {
+        store_state_deinit(&e->dirs[i].state, e->mem);
+        free(e->dirs[i].bytes);
+    }
 }
 
 /* ---- the watch ---- */
@@ -156,8 +164,10 @@ void order_watch_deinit(struct order_watch *w)
 void order_watch_restart(struct order_watch *w)
 {
     disk_order_forget(w->order);
-    begin_manifest(&w->edits, 0);
-    w->edits.size = 0;
+    for (unsigned i = 0; i < ORDER_EDITS_DIRS; i++) {
+        begin_manifest(&w->edits, &w->edits.dirs[i], 0);
+        w->edits.dirs[i].size = 0;
+    }
 }
 
 void order_watch_acknowledge(struct order_watch *w)

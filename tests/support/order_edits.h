@@ -2,7 +2,8 @@
  *
  * Flow:  disk_order > order_edits_read > engine/manifest.h > disk_order_edit_adds, _frees,
  *        _points_to
- * Owns:  the wrapper, and the state that the edits of the newest manifest add up to.
+ * Owns:  the wrapper, and for each directory the state that the edits of its newest
+ *        manifest add up to.
  * Tests: tests/engine/order_test.c
  *
  *     struct order_watch watch;
@@ -21,11 +22,18 @@
 #include "engine/manifest.h"
 #include "fault/disk_order.h"
 
-struct order_edits {
-    struct mem *mem;
+/* The newest manifest of one directory. */
+struct order_manifest {
     struct store_state state; /* state.manifest: of which one; 0: of none */
     uint8_t *bytes;           /* of that manifest; edits are read when they are whole */
     size_t size, read, room;
+};
+
+#define ORDER_EDITS_DIRS 16 /* directories of one disk that may hold a store */
+
+struct order_edits {
+    struct mem *mem;
+    struct order_manifest dirs[ORDER_EDITS_DIRS];
     unsigned understood; /* edits and snapshots */
 };
 
