@@ -445,9 +445,10 @@ crash: crash-build ## every crash of every scenario, judged (docs/crash-testing.
 crash-smoke: crash-build ## half a million crashes, part of `make test`
 	$(CRASH) --pass cuts --quiet --walk 60000 --deviations 1 --samples 2000 --inner 64
 	$(CRASH) --pass server --quiet --shard 0/6 --walk 20000 --samples 1000
+	$(CRASH) --scenario race-compact --quiet
 
-crash-deep: crash-build ## crashes inside recoveries, to the fixpoint; whole servers
-	$(CRASH) --pass deep --pass server --seconds 60 $(ARGS)
+crash-deep: crash-build ## crashes inside recoveries, to the fixpoint; servers; schedules
+	$(CRASH) --pass deep --pass server --pass interleave --seconds 60 $(ARGS)
 
 crash-long: crash-build ## random tapes: FOR=1000 of them from SEED=1 on
 	timeout 86400 build/crash/crash --jobs $(JOBS) --random $(or $(FOR),1000) \

@@ -36,6 +36,7 @@
 #define COROUTINES_DEFAULT  8u
 #define COROUTINES_MAX      128u
 #define POINTS_DEFAULT      4096u
+#define DONE_MAX            128u /* ended jobs that wait to be reaped, by number */
 #define CANARY_BYTES        64u
 #define CANARY              0xC5
 
@@ -66,7 +67,11 @@ struct sched_coroutine {
     struct queue queued, done;
     bool owner_waits; /* the owner goes on only when `done` has something */
     uint32_t started; /* jobs that got a fiber so far, in the order of submission */
+    uint32_t done_actors[DONE_MAX]; /* ring: those of `done`, from number `reaped` on */
+    uint32_t ended_count, reaped_count;
 
+    uint64_t (*progress)(void *arg);
+    void *progress_arg;
     const uint8_t *choices;
     size_t choice_count;
     struct switch_point *points;
@@ -170,6 +175,20 @@ static bool fiber_can_run(const struct sched_coroutine *s, const struct fiber *f
     return f->job != NULL;
 }
 
+/* What decides the future: who could go on, whose results wait to be reaped, and what
+ * everybody has done. */
+static uint64_t state_hash(const struct sched_coroutine *s,
+                           struct fiber *const *candidates, size_t n, bool preempting)
+{
+    uint64_t hash = hash_mix(1, s->progress ? s->progress(s->progress_arg) : 0);
+    hash = hash_mix(hash, (uint64_t)n << 1 | preempting);
+    for (size_t i = 0; i < n; i++)
+        hash = hash_mix(hash, candidates[i]->actor);
+    for (uint32_t i = s->reaped_count; i != s->ended_count; i++)
+        hash = hash_mix(hash, s->done_actors[i % DONE_MAX]);
+    return hash;
+}
+
 /* Lets the schedule choose who goes on, and switches there. Returns when the caller's
  * turn comes again. */
 static void choose(struct sched_coroutine *s)
@@ -189,7 +208,8 @@ static void choose(struct sched_coroutine *s)
     if (n > 1) {
         if (s->point_count < s->choice_count) choice = s->choices[s->point_count] % n;
         point_record(s, &(struct switch_point){(uint8_t)choice, (uint8_t)n, preempting,
-                                               candidates[choice]->actor});
+                                               candidates[choice]->actor,
+                                               state_hash(s, candidates, n, preempting)});
     }
     if (candidates[choice] != s->current) fiber_switch(s, candidates[choice]);
 }
@@ -216,6 +236,8 @@ static void fiber_main(unsigned high, unsigned low)
     self->job->run(self->job);
 
     queue_push(&s->done, self->job);
+    s->done_actors[s->ended_count++ % DONE_MAX] = self->actor;
+    assert(s->ended_count - s->reaped_count <= DONE_MAX);
     live_remove(s, self);
     s->ended = self;
     choose(s); /* the owner at least can go on: something is done */
@@ -263,7 +285,10 @@ static void coroutine_submit(struct sched *sched, struct job *job)
 
 static struct job *coroutine_reap(struct sched *sched)
 {
-    return queue_pop(&coroutine_of(sched)->done);
+    struct sched_coroutine *s = coroutine_of(sched);
+    struct job *job = queue_pop(&s->done);
+    if (job) s->reaped_count++;
+    return job;
 }
 
 static void coroutine_wait(struct sched *sched, int timeout_ms)
@@ -324,6 +349,8 @@ static bool fibers_alloc(struct sched_coroutine *s, const struct coroutine_optio
     }
     s->live = mem_alloc(s->mem, n * sizeof(struct fiber *));
     s->points_size = o->points ? o->points : POINTS_DEFAULT;
+    s->progress = o->progress;
+    s->progress_arg = o->progress_arg;
     s->points = mem_alloc(s->mem, s->points_size * sizeof *s->points);
     return s->live && s->points;
 }
@@ -382,6 +409,7 @@ void sched_coroutine_abandon(struct sched *sched)
     s->live_count = 0;
     queue_init(&s->queued);
     queue_init(&s->done);
+    s->reaped_count = s->ended_count;
 }
 
 /* ---- walking the schedules ---- */

@@ -35,6 +35,10 @@ struct coroutine_options {
     size_t stack_bytes;  /* of each coroutine; 0: 256 KiB; asserted against overflow */
     unsigned coroutines; /* jobs that are under way at a time; 0: 8; the rest queues */
     size_t points;       /* points that are recorded; 0: 4096; the rest is only hashed */
+    /* Asked at each point: a hash of how far everybody has come, and of what that has
+     * led to. NULL: 0. */
+    uint64_t (*progress)(void *arg);
+    void *progress_arg;
 };
 
 /* NULL options: the defaults. NULL without memory; later nothing is allocated. */
@@ -51,6 +55,8 @@ struct switch_point {
     uint8_t alternatives; /* candidates, at least 2 */
     bool preempting;      /* the running one could have gone on: choice 0 */
     uint32_t actor;       /* who went on; see sched_coroutine_actor */
+    uint64_t state;       /* before the choice: of progress and scheduler; equal states
+                           * have equal futures */
 };
 
 /* The points since sched_coroutine_follow; *count may exceed what was recorded. */

@@ -34,7 +34,7 @@ static double now_seconds(void)
 
 const char *pass_name(enum pass p)
 {
-    static const char *const names[] = {"cuts", "torn", "deep", "server"};
+    static const char *const names[] = {"cuts", "torn", "deep", "server", "interleave"};
     return names[p];
 }
 
@@ -76,7 +76,8 @@ void campaign_options(const struct campaign *c, const struct campaign_row *row,
     out->deep = row->pass == PASS_DEEP;
     /* Tears multiply every window by hundreds: the smaller ones are walked whole. */
     if (out->tau && out->walk_max > TORN_WALK_MAX) out->walk_max = TORN_WALK_MAX;
-    if (out->deep && !c->fine) out->chunk_bytes = DEEP_CHUNK_BYTES;
+    bool coarse = out->deep || row->pass == PASS_INTERLEAVE;
+    if (coarse && !c->fine) out->chunk_bytes = DEEP_CHUNK_BYTES;
     if (out->deep) out->inner_max = DEEP_INNER_MAX;
     if (row->seed) out->seed = row->seed;
 }

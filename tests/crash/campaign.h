@@ -15,10 +15,11 @@
 #define CAMPAIGN_JOBS_MAX 64
 
 enum pass {
-    PASS_CUTS,   /* power cuts without tears, kills, mixed epoch */
-    PASS_TORN,   /* power cuts that tear one chunk */
-    PASS_DEEP,   /* PASS_CUTS, and crashes inside recoveries to the fixpoint */
-    PASS_SERVER, /* PASS_CUTS of a whole server: acknowledged is what left a socket */
+    PASS_CUTS,       /* power cuts without tears, kills, mixed epoch */
+    PASS_TORN,       /* power cuts that tear one chunk */
+    PASS_DEEP,       /* PASS_CUTS, and crashes inside recoveries to the fixpoint */
+    PASS_SERVER,     /* PASS_CUTS of a whole server: acknowledged is what left a socket */
+    PASS_INTERLEAVE, /* scheduled scenarios: PASS_CUTS under every schedule */
     PASS_COUNT
 };
 const char *pass_name(enum pass p);

@@ -21,6 +21,8 @@ struct arguments {
     unsigned jobs;
 };
 
+#define PREEMPTIONS 256 /* an option without a letter */
+
 static const struct option longs[] = {
     {"scenario", required_argument, NULL, 's'},
     {"profile", required_argument, NULL, 'p'},
@@ -46,6 +48,7 @@ static const struct option longs[] = {
     {"random", required_argument, NULL, 'R'},
     {"skip-every", required_argument, NULL, 'k'},
     {"deviations", required_argument, NULL, 'D'},
+    {"preemptions", required_argument, NULL, PREEMPTIONS},
     {NULL, 0, NULL, 0},
 };
 
@@ -53,13 +56,14 @@ static void usage(void)
 {
     fprintf(
         stderr,
-        "usage: crash [--scenario NAME] [--pass cuts|torn|deep|server]... [--profile "
+        "usage: crash [--scenario NAME] [--pass cuts|torn|deep|server|interleave]... "
+        "[--profile "
         "W|J|O]\n"
         "             [--depth N] [--seed N] [--shard I/N] [--jobs N] [--json FILE]\n"
         "             [--walk N] [--deviations N] [--samples N] [--inner N] [--seconds "
         "N]\n"
-        "             [--silence ORACLE]...\n"
-        "             [--random N] [--quiet] [--no-canary] [--first] [--fine]\n"
+        "             [--silence ORACLE]... [--random N] [--preemptions N]\n"
+        "             [--quiet] [--no-canary] [--first] [--fine]\n"
         "       crash --list | --trace FILE [--skip-every N] | --replay TOKEN | "
         "--explain TOKEN\n");
     exit(2);
@@ -134,6 +138,7 @@ static void parse(int argc, char **argv, struct arguments *a)
         case 'R': a->random = number(optarg); break;
         case 'D': a->options.deviations = (unsigned)number(optarg); break;
         case 'n': a->options.samples = number(optarg); break;
+        case PREEMPTIONS: a->options.preemptions = (unsigned)number(optarg); break;
         case 'C': a->canary = false; break;
         case 'f': a->first = true; break;
         case 'F': a->fine = true; break;
@@ -167,7 +172,7 @@ static int trace(const struct arguments *a)
         return 2;
     }
     for (size_t i = 0; i < scenario_count; i++)
-        if (!scenarios[i].waiting &&
+        if (!scenarios[i].waiting && !scenarios[i].scheduled &&
             (!a->scenario || !strcmp(a->scenario, scenarios[i].name)))
             trace_scenario(out, &scenarios[i], a->skip_every, a->options.walk_max);
     return fflush(out) ? 2 : 0;
@@ -192,7 +197,7 @@ static void plan_random(struct campaign *c, const struct arguments *a)
     for (uint64_t i = 0; c->row_count < ROWS_MAX && i < a->random; i++) {
         uint64_t seed = a->options.seed + i;
         uint32_t scenario = (uint32_t)(seed % scenario_count);
-        if (!scenarios[scenario].tape) scenario = 1;
+        if (!scenarios[scenario].tape || scenarios[scenario].scheduled) scenario = 1;
         campaign_add(c, scenario, seed % 2 ? PASS_CUTS : PASS_TORN)->seed = seed;
     }
     printf("seeds %llu to %llu; go on with --seed %llu\n",
@@ -211,13 +216,14 @@ static void plan_rows(struct campaign *c, const struct arguments *a)
     for (unsigned p = 0; p < PASS_COUNT; p++)
         any = any || a->passes[p];
     for (unsigned p = 0; p < PASS_COUNT; p++) {
-        if (any ? !a->passes[p] : p == PASS_DEEP) continue;
-        /* Whole servers take minutes: by their pass, or by name. */
-        if (p == PASS_SERVER && !any && !a->scenario) continue;
+        /* Some passes take minutes: by their name, or a scenario's. */
+        bool brief = p == PASS_CUTS || p == PASS_TORN || (p != PASS_DEEP && a->scenario);
+        if (any ? !a->passes[p] : !brief) continue;
         for (uint32_t i = 0; i < scenario_count; i++) {
             const struct scenario *s = &scenarios[i];
             if (s->waiting || (a->scenario && strcmp(a->scenario, s->name))) continue;
             if ((s->dialogue != NULL) != (p == PASS_SERVER)) continue;
+            if (s->scheduled != (p == PASS_INTERLEAVE)) continue;
             campaign_add(c, i, (enum pass)p);
         }
     }

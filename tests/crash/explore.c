@@ -28,7 +28,8 @@ void explore_options_init(struct explore_options *o)
                                   .deviations = 1,
                                   .seed = 1,
                                   .shards = 1,
-                                  .drop = SITE_COUNT};
+                                  .drop = SITE_COUNT,
+                                  .preemptions = 2};
 }
 
 static double cpu_seconds(void)
@@ -63,7 +64,7 @@ static size_t write_steps(const struct explorer *x, char *out, size_t room)
 static void write_path(const struct explorer *x, char *out, size_t room)
 {
     uint32_t chain[64], n = 0;
-    size_t used = 0;
+    size_t used = x->schedule ? schedule_print(x->schedule, out, room) : 0;
     for (uint32_t o = x->origin; o && n < 64; o = x->origins[o].parent)
         chain[n++] = o;
     while (n > 0 && used < room) {
@@ -161,13 +162,17 @@ void explorer_expect(struct explorer *x, struct expected *e, enum model_crash cr
 
 /* ---- walking ---- */
 
-void explorer_tick(struct explorer *x)
+void explorer_clock(struct explorer *x)
 {
-    if (++x->stats.visits % TICK_VISITS) return;
     x->stats.seconds = cpu_seconds() - x->started;
     if (x->options.seconds > 0 && x->stats.seconds > x->options.seconds)
         x->stop = x->stats.timed_out = true;
     if (x->progress) x->progress(x->progress_arg, &x->stats);
+}
+
+void explorer_tick(struct explorer *x)
+{
+    if (++x->stats.visits % TICK_VISITS == 0) explorer_clock(x);
 }
 
 int explorer_walk(struct explorer *x, struct disk *disk, unsigned tau, image_fn *fn,
@@ -321,12 +326,12 @@ static void on_call(void *arg, const struct tap_call *call)
     if (x->replay_call) {
         x->replay_call(x, call);
     } else {
-        bool barrier = !call || tap_is_barrier(call);
-        if (x->options.cuts && barrier) explore_window(x, ordinal);
+        struct crashes due = interleave_crashes(x, call);
+        if (x->options.cuts && due.window) explore_window(x, ordinal);
         /* Between a cut on the tape and the end of the recovery after it the model
          * still tells of the life before: kills are judged again from then on. */
         bool shard = ordinal % x->options.shards == x->options.shard;
-        if (x->options.kills && shard && !x->expected.exact && !x->stop)
+        if (x->options.kills && due.kills && shard && !x->expected.exact && !x->stop)
             explore_kills(x, call, ordinal);
     }
     disk_tap_resume(x->run.disk, tapped);
@@ -354,6 +359,7 @@ struct explorer *explorer_new(const struct scenario *s, const struct explore_opt
     image_set_init(&x->set);
     image_set_init(&x->killed);
     image_set_init(&x->opened);
+    image_set_init(&x->met);
     x->queue = image_store_new();
     return x;
 }
@@ -365,6 +371,7 @@ void explorer_free(struct explorer *x)
     image_set_deinit(&x->set);
     image_set_deinit(&x->killed);
     image_set_deinit(&x->opened);
+    image_set_deinit(&x->met);
     image_store_free(x->queue);
     free(x->origins);
     free(x->origin_text);
@@ -383,6 +390,7 @@ void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
     image_set_clear(&x->set);
     image_set_clear(&x->killed);
     image_set_clear(&x->opened);
+    image_set_clear(&x->met);
     image_set_clear(&x->trial.after);
     x->stats = (struct explore_stats){0};
     x->violation = (struct violation){0};
@@ -399,19 +407,20 @@ void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
     scenario_options(x->scenario, &x->trial.options);
     /* One write for each table: the images of its parts all lead to one another, and
      * their number is squared when every crash is followed. */
-    if (x->options.deep) x->trial.options.write_buffer_bytes = DEEP_BUFFER_BYTES;
+    if (x->options.deep || x->scenario->scheduled)
+        x->trial.options.write_buffer_bytes = DEEP_BUFFER_BYTES;
 }
 
-bool explore(struct explorer *x, const uint8_t *tape, size_t size)
+void explorer_play(struct explorer *x, const uint8_t *tape, size_t size)
 {
-    uint8_t own[RUN_TAPE_BYTES];
-    explorer_prepare(x, &tape, &size, own);
     struct run *r = &x->run;
+    x->expected = (struct expected){0};
     if (run_start(r, x->scenario, &x->trial, x->options.chunk_bytes)) {
         x->plain = r->disk->ops;
         r->on_call = on_call;
         r->on_event = on_event;
         r->arg = x;
+        if (x->schedule) schedule_follow(x->schedule, r);
         run_keys(&x->trial, tape, size);
         r->drop = x->options.drop == SITE_COUNT ? NULL : drop_call;
         r->on_opened = x->calls_opened;
@@ -419,8 +428,19 @@ bool explore(struct explorer *x, const uint8_t *tape, size_t size)
         run_play(r, tape, size);
     }
     if (r->broken) explorer_violate(x, ORACLE_ANSWER, r->why);
-    if (x->options.deep && !x->stop) explorer_follow(x);
-    run_end(r);
+}
+
+bool explore(struct explorer *x, const uint8_t *tape, size_t size)
+{
+    uint8_t own[RUN_TAPE_BYTES];
+    explorer_prepare(x, &tape, &size, own);
+    if (x->scenario->scheduled && !x->replay_call) {
+        interleave(x, tape, size);
+    } else {
+        explorer_play(x, tape, size);
+        if (x->options.deep && !x->stop) explorer_follow(x);
+        run_end(&x->run);
+    }
     x->stats.distinct = x->set.count;
     x->stats.seconds = cpu_seconds() - x->started;
     return !x->violated;

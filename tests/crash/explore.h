@@ -37,6 +37,9 @@ struct explore_options {
     unsigned shard, shards; /* images of this shard only; 0 of 1: all */
     uint32_t silenced;      /* oracles that are not asked */
     enum site drop;         /* barriers of this site do nothing; SITE_COUNT: none */
+    unsigned preemptions;   /* scheduled scenarios: of a schedule, at most */
+    bool unmerged;          /* ... nothing but images is merged */
+    bool blind;             /* ... to see merging fail: moments leave out the disk */
     double seconds;         /* 0: no limit */
 };
 void explore_options_init(struct explore_options *o);
@@ -54,7 +57,12 @@ struct explore_stats {
     uint64_t unfinished;      /* images and windows that were not followed whole */
     unsigned deepest;         /* crashes on the way to some image */
     bool timed_out;
-    double seconds;  /* processor time */
+    double seconds;        /* processor time */
+    uint64_t schedules;    /* with at most so many preemptions; 0: not all were walked */
+    uint64_t runs;         /* that it took to know where all of them lead */
+    uint64_t states;       /* at points of the schedule, with preemptions left */
+    uint64_t moments, met; /* before a call; of them equal to an earlier one */
+    unsigned preemptions;
     uint64_t lazy;   /* sampled windows of which a lazy walk has judged every image */
     uint64_t leaves; /* ... and the visits it took */
 };
@@ -87,8 +95,11 @@ void explorer_calls(struct explorer *x, tap_fn *fn, tap_opened_fn *opened, void 
 
 /* Plays the tape up to the call and makes the one crash that `path` describes:
  *
- *     step ["/" ordinal step] ...      step: "+3.1,4.0" or "-": fates (fault/images.h)
- *                                            "p", "p17": kill, 17 bytes written
+ *     ["@" schedule ":"] step ["/" ordinal step] ...
+ *
+ *         schedule: "12.1,30.2": the choices that are not the default (interleave.h)
+ *         step: "+3.1,4.0" or "-": fates (fault/images.h)
+ *               "p", "p17": kill, 17 bytes written
  *
  * each further step in the recovery from the one before. False: it is a violation;
  * *found says whether there was such a crash at all. */

@@ -182,13 +182,16 @@ static bool replay_call(struct explorer *x, const struct tap_call *call)
 bool explore_replay(struct explorer *x, const uint8_t *tape, size_t size, uint32_t call,
                     const char *path, bool *found)
 {
+    struct schedule schedule;
+    x->replay_path = schedule_parse(&schedule, path);
+    x->schedule = x->scenario->scheduled ? &schedule : NULL;
     x->replay_call = replay_call;
     x->replay_at = call;
-    x->replay_path = path;
     x->replay_found = false;
     x->options.deep = false;
     bool good = explore(x, tape, size);
     x->replay_call = NULL;
+    x->schedule = NULL;
     /* A run that goes wrong without a crash is found, too. */
     *found = x->replay_found || x->run.broken;
     return good;

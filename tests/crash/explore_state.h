@@ -9,6 +9,7 @@
 
 #include "tests/crash/explore.h"
 #include "tests/crash/image_store.h"
+#include "tests/crash/interleave.h"
 
 #define ALLOWED_MAX 4096 /* states whose judgement a window remembers */
 
@@ -57,6 +58,8 @@ struct explorer {
     struct expected expected;     /* by the run */
     uint8_t allowed[ALLOWED_MAX]; /* for `expected`: 0 unknown, 1 yes, 2 no */
     const struct disk_ops *plain;
+    const struct schedule *schedule; /* of the run; NULL: jobs run inline */
+    struct image_set met;            /* moments of earlier schedules */
     struct explore_stats stats;
     struct violation violation;
     bool violated, stop;
@@ -92,9 +95,15 @@ int explorer_walk(struct explorer *x, struct disk *disk, unsigned tau, image_fn 
                   void *arg, uint64_t *analytic, bool *whole);
 /* The steps on the way to where we are; a number for image_note. */
 uint32_t explorer_remember_path(struct explorer *x);
+/* An image is visited; now and then that looks at the clock, and stops. */
 void explorer_tick(struct explorer *x);
+void explorer_clock(struct explorer *x);
 void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
                       uint8_t own[RUN_TAPE_BYTES]);
+
+/* Plays the tape, under x->schedule in a scheduled scenario, and explores its crashes. The
+ * run is not ended: run_end. */
+void explorer_play(struct explorer *x, const uint8_t *tape, size_t size);
 
 /* explore_lazy.c */
 

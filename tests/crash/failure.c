@@ -355,6 +355,22 @@ static void tell_image(struct explorer *x, struct disk *disk, const struct image
     tell_expected(x);
 }
 
+/* Who goes on, and with what. */
+static void tell_switch(const struct run_event *e)
+{
+    printf("      call %3u: ", e->call);
+    if (e->group)
+        printf("job %zu (%s) goes on", e->group, switching_job(e->site));
+    else
+        printf("the owner goes on");
+    if (e->returns)
+        printf(", whose %s now returns\n", site_name(e->site));
+    else
+        printf(e->site == SITE_COUNT ? " with a call that changes nothing\n"
+                                     : " with %s\n",
+               e->site == SITE_COUNT ? "" : site_name(e->site));
+}
+
 static void tell_event(const struct run_event *e)
 {
     static const char *const words[] = {
@@ -371,6 +387,7 @@ static void tell_event(const struct run_event *e)
     case RUN_OPENED: printf("      call %3u: the store is open\n", e->call); break;
     case RUN_KILLED: printf("      call %3u: the process dies\n", e->call); break;
     case RUN_CUT: printf("      call %3u: the power fails\n", e->call); break;
+    case RUN_SWITCH: tell_switch(e); break;
     case RUN_OPERATION: break;
     }
 }

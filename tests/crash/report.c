@@ -85,15 +85,32 @@ static void report_lazy(const struct campaign *c)
            (ull)lazy, (ull)sampled, (ull)leaves);
 }
 
+/* What the scheduled scenarios were played under. */
+static void report_schedules(const struct campaign *c)
+{
+    bool any = false;
+    for (size_t i = 0; i < c->row_count; i++) {
+        const struct explore_stats *s = &c->rows[i].stats;
+        if (c->rows[i].pass != PASS_INTERLEAVE) continue;
+        if (!any)
+            printf("%-21s %11s %12s %8s %8s %9s %9s %8s\n", "schedules of", "preemptions",
+                   "schedules", "runs", "states", "moments", "merged", "seconds");
+        any = true;
+        printf("%-21s %11u %12llu %8llu %8llu %9llu %9llu %8.1f\n",
+               scenarios[c->rows[i].scenario].name, s->preemptions, (ull)s->schedules,
+               (ull)s->runs, (ull)s->states, (ull)s->moments, (ull)s->met, s->seconds);
+    }
+}
+
 void report_table(const struct campaign *c)
 {
-    printf("%-21s %-6s %7s %6s %8s %12s %10s %10s %7s %4s %8s\n", "scenario", "pass",
+    printf("%-21s %-10s %7s %6s %8s %12s %10s %10s %7s %4s %8s\n", "scenario", "pass",
            "windows", "kills", "sampled", "analytic", "distinct", "all", "largest", "fix",
            "images/s");
     for (size_t i = 0; i < c->row_count; i++) {
         const struct campaign_row *row = &c->rows[i];
         const struct explore_stats *s = &row->stats;
-        printf("%-21s %-6s %7llu %6llu %8llu %12llu %10llu %10llu %7llu %4s %8.0f%s%s\n",
+        printf("%-21s %-10s %7llu %6llu %8llu %12llu %10llu %10llu %7llu %4s %8.0f%s%s\n",
                scenarios[row->scenario].name, pass_name(row->pass), (ull)s->windows,
                (ull)s->kills, (ull)s->sampled, (ull)s->analytic, (ull)s->primary,
                (ull)s->distinct, (ull)s->largest, fixpoint_word(row),
@@ -101,6 +118,7 @@ void report_table(const struct campaign *c)
                row->violated ? " VIOLATION" : "");
     }
     report_lazy(c);
+    report_schedules(c);
 }
 
 void report_oracles(const struct campaign *c)

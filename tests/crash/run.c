@@ -50,11 +50,26 @@ void run_keys(struct trial *t, const uint8_t *tape, size_t size)
 
 /* ---- the story ---- */
 
-void run_note(struct run *r, enum run_event_kind kind, size_t group)
+static void add_event(struct run *r, struct run_event e)
 {
     if (r->event_count == RUN_EVENTS) return;
-    r->events[r->event_count++] =
-        (struct run_event){kind, r->operation, r->tap.calls, group};
+    e.operation = r->operation;
+    e.call = r->tap.calls;
+    r->events[r->event_count++] = e;
+}
+
+void run_note(struct run *r, enum run_event_kind kind, size_t group)
+{
+    add_event(r, (struct run_event){.kind = kind, .group = group});
+    if (r->switching)
+        switching_answer(r->switching, (uint64_t)kind << 32 | r->operation << 16 | group);
+}
+
+void run_note_switch(struct run *r, uint32_t actor, enum site site, bool returns)
+{
+    add_event(r,
+              (struct run_event){
+                  .kind = RUN_SWITCH, .group = actor, .site = site, .returns = returns});
 }
 
 static void tell(struct run *r, enum run_event_kind kind)
@@ -142,6 +157,7 @@ static void crash_store(struct run *r, const struct tape_op *op)
     struct rng rng;
     rng_init(&rng, op->number);
     trial_disarm(r->disk);
+    if (r->switching) switching_death(r->switching);
     if (cut)
         disk_sim_power_cut(r->disk, DISK_SURVIVE_RANDOM, &rng);
     else
@@ -348,6 +364,9 @@ static void play(struct run *r, const uint8_t *tape, size_t size)
         play_operation(r, &op);
     }
     if (r->in_group && r->db) commit_group(r);
+    if (!r->switching) return;
+    if (r->db && !r->broken) db_settle(r->db); /* jobs go on to their end */
+    run_note(r, RUN_OPERATION, 0);
 }
 
 /* ---- all ---- */
@@ -355,14 +374,24 @@ static void play(struct run *r, const uint8_t *tape, size_t size)
 static void on_tap(void *arg, const struct tap_call *call)
 {
     struct run *r = arg;
+    if (r->switching && switching_note(r->switching, call)) return;
     if (r->on_call) r->on_call(r->arg, call);
+}
+
+static bool on_drop(void *arg, const struct tap_call *call)
+{
+    struct run *r = arg;
+    if (!r->drop(r, call)) return false;
+    if (r->switching) switching_forget(r->switching);
+    return true;
 }
 
 static void on_opened(void *arg, struct disk_dir *dir, const char *name,
                       const void *handle)
 {
     struct run *r = arg;
-    r->on_opened(r->opened_arg, dir, name, handle);
+    if (r->switching) switching_opened(r->switching);
+    if (r->on_opened) r->on_opened(r->opened_arg, dir, name, handle);
 }
 
 static void leave_stranger(struct run *r)
@@ -391,7 +420,9 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
     *r = (struct run){.scenario = s, .trial = t};
     if (disk_sim_new(mem_libc(), &config, &r->disk)) abort();
     clock_manual_init(&r->clock, TRIAL_WALL_MS);
-    r->sched = sched_inline_new(mem_libc());
+    if (s->scheduled) r->switching = switching_new(r);
+    r->sched =
+        r->switching ? switching_sched(r->switching) : sched_inline_new(mem_libc());
     r->model = model_new(mem_libc());
     t->stranger = s->stranger;
     if (s->dialogue) r->talk = talk_new(r);
@@ -415,12 +446,14 @@ void run_play(struct run *r, const uint8_t *tape, size_t size)
 {
     run_keys(r->trial, tape, size);
     disk_tap_on(&r->tap, r->disk, on_tap, r);
-    r->tap.drop = r->drop;
-    r->tap.opened = r->on_opened ? on_opened : NULL;
+    r->tap.drop = r->drop ? on_drop : NULL;
+    r->tap.opened = r->on_opened || r->switching ? on_opened : NULL;
+    if (r->switching) switching_on(r->switching);
     if (r->talk)
         talk_play(r->talk, tape, size);
     else
         play(r, tape, size);
+    if (r->switching) switching_off(r->switching);
     if (!r->broken && r->on_call) r->on_call(r->arg, NULL);
     disk_tap_off(&r->tap);
 }
@@ -431,6 +464,9 @@ void run_end(struct run *r)
     bury_store(r);
     if (r->talk) talk_free(r->talk);
     model_free(r->model);
-    sched_free(r->sched);
+    if (r->switching)
+        switching_free(r->switching);
+    else
+        sched_free(r->sched);
     disk_sim_free(r->disk);
 }

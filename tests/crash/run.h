@@ -6,15 +6,17 @@
  * Threads: one.
  * Tests:   tests/crash/run_test.c
  *
- * The store runs on the simulated disk with jobs inline and a clock moved by hand: the
- * same tape makes the same calls. Before each of them whoever watches gets the word, and
- * finds in the model what had been issued and acknowledged at that moment.
+ * The store runs on the simulated disk with a clock moved by hand, and with jobs inline or,
+ * in scheduled scenarios, as coroutines: the same tape and the same schedule make the same
+ * calls. Before each of them whoever watches gets the word, and finds in the model what
+ * had been issued and acknowledged at that moment.
  */
 #ifndef TESTS_CRASH_RUN_H
 #define TESTS_CRASH_RUN_H
 
 #include "tests/crash/disk_tap.h"
 #include "tests/crash/scenario.h"
+#include "tests/crash/switching.h"
 #include "tests/crash/trial.h"
 
 #define RUN_TAPE_BYTES 1024
@@ -28,12 +30,15 @@ enum run_event_kind {
     RUN_OPENED,
     RUN_KILLED,
     RUN_CUT,
+    RUN_SWITCH, /* another actor goes on */
 };
 struct run_event {
     enum run_event_kind kind;
     uint32_t operation; /* ordinal on the tape */
     uint32_t call;      /* changing calls before it */
-    size_t group;       /* ISSUED, ACKED, FAILED: its number */
+    size_t group;       /* ISSUED, ACKED, FAILED: its number; SWITCH: of the actor */
+    enum site site; /* SWITCH: what it is about to do; SITE_COUNT: to change nothing */
+    bool returns;   /* ... it is a sync that was entered already */
 };
 
 struct talk;
@@ -45,8 +50,9 @@ struct run {
     struct disk_tap tap;
     struct clock_manual clock;
     struct sched *sched;
-    struct db *db;     /* NULL: closed */
-    struct talk *talk; /* a server and its clients instead of db; or NULL */
+    struct switching *switching; /* scheduled scenarios; NULL: jobs run inline */
+    struct db *db;               /* NULL: closed */
+    struct talk *talk;           /* a server and its clients instead of db; or NULL */
     struct model *model;
     struct db_iter *iterator;
     uint32_t puts, operation;
@@ -84,6 +90,9 @@ void run_end(struct run *r);
 void run_note(struct run *r, enum run_event_kind kind, size_t group);
 void run_break(struct run *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* For switching: another actor goes on, with this call (SITE_COUNT: none that changes
+ * anything). */
+void run_note_switch(struct run *r, uint32_t actor, enum site site, bool returns);
 
 /* Bounds of what may survive a power cut now. */
 size_t run_lower(const struct run *r, enum model_crash crash);
