@@ -30,12 +30,25 @@ void db_log(struct db *db, enum log_level level, const char *format, ...)
     db->env.log(db->env.log_arg, level, line);
 }
 
+void db_note_failure(struct db *db, const struct err_detail *why)
+{
+    db->write_error = *why;
+    if (db->complained) return;
+    db->complained = true;
+    db_log(db, LOG_WARNING, "writes are refused: %s: %s", why->text,
+           why->os_error ? strerror(why->os_error) : err_text(why->code));
+}
+
+void db_note_recovery(struct db *db)
+{
+    if (db->complained) db_log(db, LOG_WARNING, "writes are accepted again");
+    db->complained = false;
+}
+
 void db_refuse(struct db *db, const struct err_detail *why)
 {
-    if (db->refused.code != ERR_OK) return;
-    db->refused = *why;
-    db_log(db, LOG_WARNING, "writes are refused until restart: %s: %s", why->text,
-           why->os_error ? strerror(why->os_error) : err_text(why->code));
+    db_note_failure(db, why);
+    db->failed_log = db->active->log.log;
 }
 
 /* ---- creating ---- */
@@ -295,11 +308,13 @@ enum err db_close(struct db *db)
     struct err_detail why = {.code = ERR_OK};
     enum err e = ERR_OK;
     work_finish(db);
-    if (db->refused.code == ERR_OK) {
+    if (db->failed_log) {
+        e = err_set(&why, ERR_WRITES_REFUSED, 0, "the log had failed");
+    } else {
         e = db_sync_logs(db, &why);
         if (!e) e = wal_mark(&db->active->log, db->last_seq + 1, &why);
-        if (e) db_log(db, LOG_WARNING, "closing: %s", why.text);
     }
+    if (e) db_log(db, LOG_WARNING, "closing: %s", why.text);
     free_db(db);
     return e;
 }
@@ -334,7 +349,7 @@ enum err db_sync_logs(struct db *db, struct err_detail *why)
 enum err db_group_begin(struct db *db)
 {
     assert(!db->in_group);
-    if (db->refused.code != ERR_OK) return ERR_WRITES_REFUSED;
+    if (db->failed_log) return ERR_WRITES_REFUSED;
     enum err e = work_make_room(db);
     if (e) return e;
     batch_clear(&db->group);
@@ -343,6 +358,7 @@ enum err db_group_begin(struct db *db)
     return ERR_OK;
 }
 
+/* Takes the changes of the group back. */
 static void undo_group(struct db *db)
 {
     memlog_undo(db->active, batch_bytes(&db->group), db->settled_seq + 1,
@@ -358,16 +374,23 @@ enum err db_group_commit(struct db *db)
     db->in_group = false;
     struct err_detail why;
     struct wal_writer *log = &db->active->log;
+    uint64_t end = log->offset;
+    struct wal_chain chain = log->chain;
     enum err e = ERR_OK;
     if (db->group.count > 0)
         e = wal_append(log, db->group.data, db->group.size, db->settled_seq + 1, &why);
     if (!e && db->options.sync == SYNC_ALWAYS) e = db_sync_logs(db, &why);
     if (e) {
         undo_group(db);
+        wal_take_back(log, end, chain);
         db_refuse(db, &why);
         return ERR_WRITES_REFUSED;
     }
     db->settled_seq = db->last_seq;
+    if (db->group.count > 0) {
+        db->write_error.code = ERR_OK;
+        db_note_recovery(db);
+    }
     db->written_us = clock_mono_us(db->env.clock);
     db->stats.user_bytes_written += db->group.size;
     db->stats.log_bytes_written += db->group.size + WAL_HEADER_BYTES;
@@ -481,7 +504,7 @@ seqno db_settled_seq(const struct db *db)
 void db_set_sync(struct db *db, enum sync_policy policy)
 {
     db->options.sync = policy;
-    if (policy != SYNC_ALWAYS || db->in_group || db->refused.code != ERR_OK) return;
+    if (policy != SYNC_ALWAYS || db->in_group || db->failed_log) return;
     /* From now on a reply promises durability, also of what it merely reads. */
     struct err_detail why;
     if (db_sync_logs(db, &why)) db_refuse(db, &why);
@@ -489,7 +512,12 @@ void db_set_sync(struct db *db, enum sync_policy policy)
 
 const struct err_detail *db_write_error(const struct db *db)
 {
-    return &db->refused;
+    return &db->write_error;
+}
+
+bool db_refuses(const struct db *db)
+{
+    return db->failed_log || work_is_stuck(db);
 }
 
 /* ---- reading ---- */
@@ -572,7 +600,7 @@ void db_step(struct db *db)
     assert(!db->in_group);
     unpin(db);
     work_step(db);
-    if (db->refused.code != ERR_OK) return;
+    if (db->failed_log) return;
     struct err_detail why;
     enum err e = ERR_OK;
     int64_t now = clock_mono_us(db->env.clock);
@@ -596,9 +624,8 @@ static bool unsynced(const struct db *db)
     return needs_sync(db, db->active);
 }
 
-int db_step_timeout_ms(const struct db *db)
+static int sync_timeout_ms(const struct db *db)
 {
-    if (db->refused.code != ERR_OK) return -1;
     bool sync_due = unsynced(db);
     if (sync_due && db->options.sync != SYNC_EVERYSEC) return -1;
     const struct wal_writer *log = &db->active->log;
@@ -606,6 +633,13 @@ int db_step_timeout_ms(const struct db *db)
     int64_t due = sync_due ? db->synced_us + EVERYSEC_US : db->written_us + IDLE_MARK_US;
     int64_t left = due - clock_mono_us(db->env.clock);
     return left <= 0 ? 0 : (int)(left / 1000) + 1;
+}
+
+int db_step_timeout_ms(const struct db *db)
+{
+    int retry = work_timeout_ms(db), sync = db->failed_log ? -1 : sync_timeout_ms(db);
+    if (retry < 0 || sync < 0) return retry < 0 ? sync : retry;
+    return retry < sync ? retry : sync;
 }
 
 int db_poll_fd(const struct db *db)

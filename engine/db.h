@@ -2,9 +2,10 @@
  *
  * Flow:    server keyspace, riptide.c > db_* > log + memtable ... flush > sst > manifest
  * Owns:    everything below it; the environment is borrowed and outlives it.
- * Errors:  a failed write or sync of a log or manifest is final: the group answers
- *          ERR_WRITES_REFUSED, so does every later write until the store is opened
- *          again, and reads go on over what was settled.
+ * Errors:  a failed write or sync of a log is final for that file: the group answers
+ *          ERR_WRITES_REFUSED, so does every later write until db_step has put a new log
+ *          in force, and reads go on over what was settled. Background work that fails is
+ *          tried again after a pause.
  * Threads: one owner thread makes all calls; jobs run where the scheduler puts them.
  * Crash:   after db_group_commit (or a put outside a group) returned ERR_OK the group
  *          survives a killed process, and under SYNC_ALWAYS a power cut. A group is there
@@ -78,7 +79,10 @@ seqno db_settled_seq(const struct db *db);
 /* To SYNC_ALWAYS: what was written before is synced at once, or, inside a group, by its
  * commit. If that fails writes are refused. */
 void db_set_sync(struct db *db, enum sync_policy policy);
-/* ERR_OK, or why writes are refused. The detail lives as long as the store. */
+/* Would a group be refused now? */
+bool db_refuses(const struct db *db);
+/* Why the last group was refused; ERR_OK when it was not. The detail lives as long as the
+ * store. */
 const struct err_detail *db_write_error(const struct db *db);
 
 /* ---- reading ---- */
@@ -135,10 +139,12 @@ void db_step(struct db *db);
 int db_step_timeout_ms(const struct db *db);
 /* Readable when a job has finished; -1 when jobs run inline. */
 int db_poll_fd(const struct db *db);
-/* Writes should wait: flushes or compactions lag behind. A loop parks its writers while
- * this holds; a caller that writes all the same is slowed down. */
+/* Writes should wait: flushes or compactions lag behind (work that has failed makes
+ * db_refuses hold instead). A loop parks its writers while this holds; a caller that writes
+ * all the same is slowed down. */
 bool db_busy(const struct db *db);
-/* Blocks until the memtable is flushed / nothing is left to compact. Outside a group. */
+/* Blocks until the memtable is flushed / nothing is left to compact. Outside a group.
+ * ERR_WRITES_REFUSED when the work for it has failed (db_write_error says why). */
 enum err db_flush(struct db *db);
 enum err db_compact(struct db *db);
 /* Blocks until no background work is under way or due. Outside a group. */

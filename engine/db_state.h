@@ -34,6 +34,21 @@ struct db_snapshot {
     seqno floors[FLOORS]; /* as they were */
 };
 
+enum work_kind {
+    WORK_FLUSH,
+    WORK_COMPACT,
+    WORK_PREPARE,
+    WORK_AMEND,
+    WORK_CLEAN,
+    WORK_KINDS
+};
+
+/* A kind of background work that has failed, and waits before it is tried again. */
+struct retry {
+    int64_t pause_us; /* 0: the last attempt did not fail */
+    int64_t due_us;   /* 0: it may be tried at once */
+};
+
 #define SPARES_MAX STORE_LOGS_MAX
 #define FREED_MAX  2
 
@@ -56,10 +71,13 @@ struct db {
     seqno last_seq;    /* of the newest change */
     seqno settled_seq; /* of the newest committed one */
     struct books books;
-    struct books group_books;  /* as they were when the group began */
-    struct err_detail refused; /* code ERR_OK while writes are accepted */
-    int64_t synced_us;         /* when everysec last synced */
-    int64_t written_us;        /* when the log was last written */
+    struct books group_books; /* as they were when the group began */
+    struct err_detail write_error; /* why the last group failed; code ERR_OK: it did not */
+    bool complained;               /* the log line about it was written */
+    uint64_t failed_log; /* 0, or: this log and all before it have to be given up before
+                            writes are accepted again */
+    int64_t synced_us;   /* when everysec last synced */
+    int64_t written_us;  /* when the log was last written */
 
     /* files */
     struct store_state state; /* the manifest's, the edit in flight included */
@@ -77,7 +95,12 @@ struct db {
     unsigned in_flight;
     bool flushing, compacting, preparing, editing, cleaning;
     struct work *edits; /* finished, waiting for the manifest; oldest first */
+    struct work *uninstalled; /* its edit is in force, its installation needs memory */
+    bool manifest_doubt;      /* the last edit may be durable or not: until a new manifest
+                                 is in force nothing that either outcome names goes */
     struct garbage *garbage;
+    struct retry retry[WORK_KINDS];
+    struct err_detail trouble; /* of the last background work that failed */
 
     /* reading */
     struct sst *pinned_sst; /* what the last db_get's value points into */
@@ -93,16 +116,25 @@ void work_step(struct db *db);
 enum err work_make_room(struct db *db);
 /* Waits for jobs in flight and installs them; starts no new flush or compaction. */
 void work_finish(struct db *db);
-/* Frees what work still holds; deletes files that nobody names. */
+/* Frees what work still holds. */
 void work_deinit(struct db *db);
+/* Milliseconds until failed work is to be tried again; -1: none waits. */
+int work_timeout_ms(const struct db *db);
+/* A group cannot begin, and what would make room for it has failed. */
+bool work_is_stuck(const struct db *db);
 void work_retire_table(void *arg, struct table *table);
 
 /* db_snapshot.c: nobody reads as of an earlier number; SEQNO_MAX without snapshots, since
  * iterators hold on to what they read. */
 seqno db_oldest_snapshot(const struct db *db);
 
-/* db.c: from now on writes answer ERR_WRITES_REFUSED and say why. */
+/* db.c: a write or sync of a log has failed. Writes answer ERR_WRITES_REFUSED and say why
+ * until all logs in use now have been replaced. */
 void db_refuse(struct db *db, const struct err_detail *why);
+/* Notes why a group has failed, with a log line for the first in a row. */
+void db_note_failure(struct db *db, const struct err_detail *why);
+/* Writes are accepted again. */
+void db_note_recovery(struct db *db);
 /* Syncs all logs that hold unsynced records, oldest first. */
 enum err db_sync_logs(struct db *db, struct err_detail *why);
 void db_log(struct db *db, enum log_level level, const char *format, ...)

@@ -5,10 +5,20 @@
  *
  * One job of each kind at a time. A job's files count only when the manifest job that
  * names them has returned; only then does the owner install them, and only what such an
- * edit has freed is deleted or recycled. When anything fails, the store refuses writes
- * and keeps serving what it has: both outcomes of a failed edit stay recoverable, since
- * nothing is deleted any more. */
+ * edit has freed is deleted or recycled.
+ *
+ * What fails is tried again after a pause, from the start and into new files:
+ * - a flush, a compaction, a new log: what they left behind is deleted;
+ * - an edit: whether it is durable nobody knows, so the state goes as a whole into a new
+ *   manifest, and until the pointer to that one is durable nothing is deleted that either
+ *   outcome names [INV-5];
+ * - a write or sync of a log: that file is given up. The active memtable becomes immutable
+ *   and all of them are flushed, from memory; their edits drop the failed logs and say
+ *   where the chain stood at the last settled record. A record that was refused can come
+ *   back as long as the manifest names its log and not one crash longer. Only then are
+ *   writes accepted again: what they append continues the settled chain. */
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -22,6 +32,7 @@ struct garbage {
     struct garbage *next;
     enum filename_kind kind;
     uint64_t number;
+    bool leftover; /* of work that has failed: no state ever named it */
 };
 
 /* Makes a log ready for use. */
@@ -54,12 +65,11 @@ struct clean {
     int failed; /* -errno of the first file that stays; recovery will delete it */
 };
 
-enum work_kind { WORK_FLUSH, WORK_COMPACT, WORK_PREPARE, WORK_AMEND, WORK_CLEAN };
-
 struct work {
     struct job job;
     enum work_kind kind;
     struct work *next;
+    bool applied; /* its edit is part of db->state */
     union {
         struct flush flush;
         struct compaction compaction;
@@ -86,12 +96,54 @@ static void submit(struct db *db, struct work *w)
     sched_submit(db->env.sched, &w->job);
 }
 
-static void add_garbage(struct db *db, enum filename_kind kind, uint64_t number)
+static void throw_away(struct db *db, enum filename_kind kind, uint64_t number,
+                       bool leftover)
 {
     struct garbage *g = mem_alloc(db->env.mem, sizeof *g);
     if (!g) return; /* the next recovery deletes the file */
-    *g = (struct garbage){db->garbage, kind, number};
+    *g = (struct garbage){db->garbage, kind, number, leftover};
     db->garbage = g;
+}
+
+static void add_garbage(struct db *db, enum filename_kind kind, uint64_t number)
+{
+    throw_away(db, kind, number, false);
+}
+
+/* ---- trying again ---- */
+
+#define PAUSE_FIRST_US 1000000
+#define PAUSE_LAST_US  16000000
+
+static void note_trouble(struct db *db, enum work_kind kind, const struct err_detail *why)
+{
+    struct retry *r = &db->retry[kind];
+    if (r->pause_us == 0)
+        db_log(db, LOG_WARNING, "background work failed and is tried again: %s: %s",
+               why->text, why->os_error ? strerror(why->os_error) : err_text(why->code));
+    r->pause_us = r->pause_us == 0 ? PAUSE_FIRST_US : r->pause_us * 2;
+    if (r->pause_us > PAUSE_LAST_US) r->pause_us = PAUSE_LAST_US;
+    r->due_us = clock_mono_us(db->env.clock) + r->pause_us;
+    db->trouble = *why;
+}
+
+static bool rests(struct db *db, enum work_kind kind)
+{
+    struct retry *r = &db->retry[kind];
+    if (r->due_us && clock_mono_us(db->env.clock) >= r->due_us) r->due_us = 0;
+    return r->due_us != 0;
+}
+
+int work_timeout_ms(const struct db *db)
+{
+    int64_t due = INT64_MAX;
+    for (unsigned kind = 0; kind < WORK_KINDS; kind++)
+        if (db->retry[kind].due_us && db->retry[kind].due_us < due)
+            due = db->retry[kind].due_us;
+    /* The way back after a failed log begins at once. */
+    if (due == INT64_MAX) return db->failed_log && db->in_flight == 0 ? 0 : -1;
+    int64_t left = due - clock_mono_us(db->env.clock);
+    return left <= 0 ? 0 : (int)(left / 1000) + 1;
 }
 
 void work_retire_table(void *arg, struct table *table)
@@ -117,7 +169,7 @@ static void flush_job(struct job *job)
 
 static void start_flush(struct db *db)
 {
-    if (db->flushing || db->immutable_count == 0) return;
+    if (db->flushing || db->immutable_count == 0 || rests(db, WORK_FLUSH)) return;
     struct work *w = work_new(db, WORK_FLUSH, JOB_FLUSH, flush_job);
     if (!w) return;
     memlog_ref(db->immutables[0]);
@@ -137,8 +189,9 @@ static void free_log(struct db *db, struct memlog *m)
     struct freed_log log = {m->log.log, m->log_size, m->log.file};
     m->log.file = NULL;
     if (m->log.offset > log.size) log.size = m->log.offset;
-    bool fits = log.size == db->options.log_bytes && db->freed_count < FREED_MAX;
-    if (fits) {
+    /* What a failed sync has left of a file nobody knows: it is not used again. */
+    bool fits = log.size == db->options.log_bytes && !m->log.failed;
+    if (fits && db->freed_count < FREED_MAX) {
         db->freed[db->freed_count++] = log;
         return;
     }
@@ -197,7 +250,7 @@ static void enqueue(struct db *db, struct work *w)
 static void start_compaction(struct db *db)
 {
     struct compaction c;
-    if (db->compacting) return;
+    if (db->compacting || rests(db, WORK_COMPACT)) return;
     if (!compact_pick(db->version, &db->options, db->state.pointer_keys, db->compact_all,
                       db->env.mem, &c)) {
         db->compact_all = false;
@@ -285,7 +338,7 @@ static void prepare_job(struct job *job)
 
 static void start_prepare(struct db *db)
 {
-    if (db->preparing || db->spare_count > 0) return;
+    if (db->preparing || db->spare_count > 0 || rests(db, WORK_PREPARE)) return;
     if (db->state.log_count >= STORE_LOGS_MAX) return;
     struct work *w = work_new(db, WORK_PREPARE, JOB_FLUSH, prepare_job);
     if (!w) return;
@@ -360,20 +413,26 @@ static enum err describe(struct db *db, const struct work *w, struct edit *edit)
     }
 }
 
-/* Fills the job with the bytes of the next edit, or of the whole state when the manifest
- * has grown enough to be rolled over. */
+/* Fills the job with the bytes of the next edit; or of the whole state, when the manifest
+ * has grown enough to be rolled over or the edit has been tried before. */
 static enum err fill_amend(struct db *db, struct amend *a, struct err_detail *why)
 {
     struct edit edit = {0};
+    enum err e = ERR_OK;
     a->bytes.mem = db->env.mem;
     a->dir = db->dir;
-    a->roll = db->manifest.offset >= db->options.manifest_bytes;
+    a->roll = db->manifest_doubt || a->subject->applied ||
+              db->manifest.offset >= db->options.manifest_bytes;
     if (a->roll) {
         a->number = db->next_file++;
         db->state.manifest = a->number;
     }
-    enum err e = describe(db, a->subject, &edit);
-    if (!e) e = store_state_apply(&db->state, &edit, db->env.mem, why);
+    if (!a->subject->applied) {
+        e = describe(db, a->subject, &edit);
+        if (!e) e = store_state_apply(&db->state, &edit, db->env.mem, why);
+        if (!e) a->subject->applied = true;
+    }
+    db->state.next_file = db->next_file;
     if (!e) e = edit_bytes_begin(&a->bytes);
     if (!e)
         e = a->roll ? store_state_encode(&db->state, &a->bytes)
@@ -384,11 +443,24 @@ static enum err fill_amend(struct db *db, struct amend *a, struct err_detail *wh
     return e;
 }
 
-static void discard(struct db *db, struct work *w);
+/* The edit has not become durable, or nobody knows: its work is the next one to be put in
+ * force again. */
+static void amend_failed(struct db *db, struct work *w, const struct err_detail *why)
+{
+    struct amend *a = &w->amend;
+    db->editing = false;
+    a->subject->next = db->edits;
+    db->edits = a->subject;
+    if (a->roll && a->writer.file && a->writer.file != db->manifest.file)
+        disk_close(a->writer.file);
+    mem_free(db->env.mem, a->bytes.data);
+    mem_free(db->env.mem, w);
+    note_trouble(db, WORK_AMEND, why);
+}
 
 static void start_amend(struct db *db)
 {
-    if (db->editing || !db->edits) return;
+    if (db->editing || !db->edits || rests(db, WORK_AMEND)) return;
     struct work *w = work_new(db, WORK_AMEND, JOB_FLUSH, amend_job);
     if (!w) return;
     struct err_detail why = {.code = ERR_OK};
@@ -397,13 +469,14 @@ static void start_amend(struct db *db)
     enum err e = fill_amend(db, &w->amend, &why);
     if (e) {
         if (why.code == ERR_OK) err_set(&why, e, 0, "preparing a manifest edit");
-        db_refuse(db, &why);
-        discard(db, w);
+        amend_failed(db, w, &why);
         return;
     }
     db->editing = true;
     submit(db, w);
 }
+
+static void discard(struct db *db, struct work *w);
 
 static enum err install_subject(struct db *db, struct work *w)
 {
@@ -417,9 +490,28 @@ static enum err install_subject(struct db *db, struct work *w)
     return e;
 }
 
-static void install_amend(struct db *db, struct amend *a)
+/* What the edit that is in force says becomes true in memory, too. Until it is no other
+ * edit is begun. */
+static void install(struct db *db)
 {
+    struct work *w = db->uninstalled;
+    if (!w || rests(db, WORK_AMEND)) return;
+    enum err e = install_subject(db, w);
+    if (e) {
+        struct err_detail why;
+        err_set(&why, e, 0, "installing a manifest edit");
+        note_trouble(db, WORK_AMEND, &why);
+        return;
+    }
+    db->retry[WORK_AMEND] = (struct retry){0};
+    db->uninstalled = NULL;
     db->editing = false;
+    discard(db, w);
+}
+
+static void amend_succeeded(struct db *db, struct work *w)
+{
+    struct amend *a = &w->amend;
     db->stats.manifest_bytes_written += a->bytes.size;
     if (a->roll) {
         uint64_t old = db->manifest.log;
@@ -427,13 +519,11 @@ static void install_amend(struct db *db, struct amend *a)
         add_garbage(db, FILENAME_MANIFEST, old);
     }
     db->manifest = a->writer;
-    a->writer.file = NULL;
-    enum err e = install_subject(db, a->subject);
-    if (e) {
-        struct err_detail why;
-        err_set(&why, e, 0, "installing a manifest edit");
-        db_refuse(db, &why);
-    }
+    db->manifest_doubt = false;
+    db->uninstalled = a->subject;
+    mem_free(db->env.mem, a->bytes.data);
+    mem_free(db->env.mem, w);
+    install(db);
 }
 
 /* ---- cleaning ---- */
@@ -460,8 +550,25 @@ static void clean_job(struct job *job)
     struct clean *c = &((struct work *)job)->clean;
     for (struct garbage *g = c->list; g; g = g->next) {
         int rc = delete_file(c->dir, g);
-        if (rc && !c->failed) c->failed = rc;
+        if (rc && rc != -ENOENT && !c->failed) c->failed = rc;
     }
+}
+
+/* What may go now: everything, or, while an edit is in doubt, what no outcome names. */
+static struct garbage *take_garbage(struct db *db)
+{
+    struct garbage *list = NULL, **at = &db->garbage;
+    while (*at) {
+        struct garbage *g = *at;
+        if (db->manifest_doubt && !g->leftover) {
+            at = &g->next;
+            continue;
+        }
+        *at = g->next;
+        g->next = list;
+        list = g;
+    }
+    return list;
 }
 
 static void start_clean(struct db *db)
@@ -470,8 +577,11 @@ static void start_clean(struct db *db)
     struct work *w = work_new(db, WORK_CLEAN, JOB_FLUSH, clean_job);
     if (!w) return;
     w->clean.dir = db->dir;
-    w->clean.list = db->garbage;
-    db->garbage = NULL;
+    w->clean.list = take_garbage(db);
+    if (!w->clean.list) {
+        mem_free(db->env.mem, w);
+        return;
+    }
     db->cleaning = true;
     submit(db, w);
 }
@@ -488,7 +598,7 @@ static void free_garbage(struct db *db, struct garbage *list)
 }
 
 /* Gives back what a work holds, whether it was installed or not. A table that was built
- * for nothing stays on disk: no state names it, and the next recovery deletes it. */
+ * for nothing is deleted by whoever knows that it was, or by the next recovery. */
 static void discard(struct db *db, struct work *w)
 {
     switch (w->kind) {
@@ -508,18 +618,12 @@ static void discard(struct db *db, struct work *w)
         db->preparing = false;
         if (w->prepare.log.file) disk_close(w->prepare.log.file);
         break;
-    case WORK_AMEND:
-        db->editing = false;
-        if (w->amend.roll && w->amend.writer.file &&
-            w->amend.writer.file != db->manifest.file)
-            disk_close(w->amend.writer.file);
-        mem_free(db->env.mem, w->amend.bytes.data);
-        discard(db, w->amend.subject);
-        break;
     case WORK_CLEAN:
         db->cleaning = false;
         free_garbage(db, w->clean.list);
         break;
+    case WORK_AMEND:
+    case WORK_KINDS: assert(false && "an edit ends in amend_failed or amend_succeeded");
     }
     mem_free(db->env.mem, w);
 }
@@ -531,9 +635,44 @@ static enum err result(const struct work *w, const struct err_detail **why)
     case WORK_COMPACT: *why = &w->compaction.why; return w->compaction.err;
     case WORK_PREPARE: *why = &w->prepare.why; return w->prepare.err;
     case WORK_AMEND: *why = &w->amend.why; return w->amend.err;
-    case WORK_CLEAN: break;
+    case WORK_CLEAN:
+    case WORK_KINDS: break;
     }
     return ERR_OK;
+}
+
+/* The files that a failed work may have left. */
+static void add_leftovers(struct db *db, const struct work *w)
+{
+    const struct compaction *c = &w->compaction;
+    switch (w->kind) {
+    case WORK_FLUSH: throw_away(db, FILENAME_SST, w->flush.number, true); break;
+    case WORK_COMPACT:
+        for (size_t i = 0; i <= c->output_count && i < c->output_max; i++)
+            throw_away(db, FILENAME_SST, c->first_number + i, true);
+        break;
+    case WORK_PREPARE:
+        throw_away(db, FILENAME_LOG, w->prepare.log.number, true);
+        if (w->prepare.recycled.number)
+            throw_away(db, FILENAME_LOG, w->prepare.recycled.number, true);
+        break;
+    case WORK_AMEND:
+    case WORK_CLEAN:
+    case WORK_KINDS: break;
+    }
+}
+
+static void work_failed(struct db *db, struct work *w, const struct err_detail *why)
+{
+    if (w->kind == WORK_AMEND) {
+        db->manifest_doubt = true;
+        if (w->amend.roll) add_garbage(db, FILENAME_MANIFEST, w->amend.number);
+        amend_failed(db, w, why);
+        return;
+    }
+    note_trouble(db, w->kind, why);
+    add_leftovers(db, w);
+    discard(db, w);
 }
 
 static void finish(struct db *db, struct work *w)
@@ -541,25 +680,45 @@ static void finish(struct db *db, struct work *w)
     const struct err_detail *why = NULL;
     db->in_flight--;
     if (result(w, &why)) {
-        db_refuse(db, why);
-    } else if (w->kind == WORK_AMEND) {
-        install_amend(db, &w->amend);
-    } else if (w->kind == WORK_CLEAN) {
+        work_failed(db, w, why);
+        return;
+    }
+    if (w->kind != WORK_AMEND) db->retry[w->kind] = (struct retry){0};
+    switch (w->kind) {
+    case WORK_AMEND: amend_succeeded(db, w); break;
+    case WORK_CLEAN:
         if (w->clean.failed)
             db_log(db, LOG_WARNING, "cannot delete an old file: error %d",
                    -w->clean.failed);
-    } else if (db->refused.code == ERR_OK) {
-        enqueue(db, w);
-        return;
+        discard(db, w);
+        break;
+    default: enqueue(db, w);
     }
-    discard(db, w);
+}
+
+/* ---- coming back after a log has failed ---- */
+
+static enum err rotate(struct db *db);
+
+/* Leaves the failed logs for a new one and, once no durable state names them any more,
+ * accepts writes again. */
+static void come_back(struct db *db)
+{
+    if (!db->failed_log) return;
+    if (db->active->log.log <= db->failed_log) {
+        if (db->spare_count == 0 || rotate(db)) return;
+    }
+    if (db->immutable_count > 0 && db->immutables[0]->log.log <= db->failed_log) return;
+    db->failed_log = 0;
+    db_note_recovery(db);
 }
 
 static void start_all(struct db *db)
 {
-    if (db->refused.code != ERR_OK) return;
+    install(db);
     start_amend(db);
     if (!db->closing) {
+        come_back(db);
         start_flush(db);
         start_prepare(db);
         start_compaction(db);
@@ -587,7 +746,6 @@ void work_finish(struct db *db)
         sched_wait(db->env.sched);
         work_step(db);
     }
-    if (db->refused.code != ERR_OK) return;
     for (; db->freed_count > 0; db->freed_count--) {
         struct freed_log *log = &db->freed[db->freed_count - 1];
         disk_close(log->file);
@@ -608,6 +766,7 @@ void work_deinit(struct db *db)
         db->edits = w->next;
         discard(db, w);
     }
+    if (db->uninstalled) discard(db, db->uninstalled);
     for (size_t i = 0; i < db->freed_count; i++)
         disk_close(db->freed[i].file);
     free_garbage(db, db->garbage);
@@ -653,15 +812,52 @@ static enum err rotate(struct db *db)
     return ERR_OK;
 }
 
-/* Steps until `done` says so. ERR_BUSY when nothing moves any more. */
+/* A group has to wait for work that has failed. */
+bool work_is_stuck(const struct db *db)
+{
+    if (!is_full(db->active, &db->options) || can_rotate(db)) return false;
+    const struct retry *r = db->retry;
+    return r[WORK_AMEND].pause_us || (db->spare_count == 0 && r[WORK_PREPARE].pause_us) ||
+           (db->immutable_count >= db->options.immutables_max && r[WORK_FLUSH].pause_us) ||
+           (db->version->levels[0].count >= db->options.level0_stop &&
+            r[WORK_COMPACT].pause_us);
+}
+
+static enum err refuse_for_trouble(struct db *db)
+{
+    db_note_failure(db, &db->trouble);
+    return ERR_WRITES_REFUSED;
+}
+
+static bool has_trouble(const struct db *db)
+{
+    for (unsigned kind = 0; kind < WORK_KINDS; kind++)
+        if (db->retry[kind].pause_us) return true;
+    return false;
+}
+
+/* Steps until `done` says so, or until nothing moves any more. */
 static enum err step_until(struct db *db, bool (*done)(const struct db *))
 {
     while (!done(db)) {
-        if (db->refused.code != ERR_OK) return ERR_WRITES_REFUSED;
         work_step(db);
         if (done(db)) break;
-        if (db->in_flight == 0) return db->refused.code ? ERR_WRITES_REFUSED : ERR_NOMEM;
+        if (db->in_flight == 0)
+            return has_trouble(db) ? refuse_for_trouble(db) : ERR_NOMEM;
         sched_wait(db->env.sched);
+    }
+    return ERR_OK;
+}
+
+/* As step_until, for a group: does not wait for what has failed. */
+static enum err wait_for_rotation(struct db *db)
+{
+    work_step(db);
+    while (!can_rotate(db)) {
+        if (work_is_stuck(db)) return refuse_for_trouble(db);
+        if (db->in_flight == 0) return ERR_NOMEM;
+        sched_wait(db->env.sched);
+        work_step(db);
     }
     return ERR_OK;
 }
@@ -681,12 +877,17 @@ enum err work_make_room(struct db *db)
         work_step(db);
     }
     bool waits = full && !can_rotate(db);
-    if (full) e = step_until(db, can_rotate);
+    if (waits) e = wait_for_rotation(db);
     if (slow || waits) {
         db->stats.stalls++;
         db->stats.stall_us += (uint64_t)(clock_mono_us(db->env.clock) - begin);
     }
     return full && !e ? rotate(db) : e;
+}
+
+static bool accepts(const struct db *db)
+{
+    return !db->failed_log;
 }
 
 static bool nothing_immutable(const struct db *db)
@@ -702,13 +903,12 @@ static bool nothing_to_compact(const struct db *db)
 enum err db_flush(struct db *db)
 {
     assert(!db->in_group);
-    if (db->refused.code != ERR_OK) return ERR_WRITES_REFUSED;
-    if (db->active->log.offset > 0) {
-        enum err e = step_until(db, can_rotate);
+    enum err e = step_until(db, accepts);
+    if (!e && db->active->log.offset > 0) {
+        e = step_until(db, can_rotate);
         if (!e) e = rotate(db);
-        if (e) return e;
     }
-    return step_until(db, nothing_immutable);
+    return e ? e : step_until(db, nothing_immutable);
 }
 
 enum err db_compact(struct db *db)
@@ -733,5 +933,6 @@ enum err db_settle(struct db *db)
 
 bool db_busy(const struct db *db)
 {
-    return db->immutable_count >= db->options.immutables_max || is_slow(db);
+    bool full = is_full(db->active, &db->options) && !can_rotate(db);
+    return (full && !work_is_stuck(db)) || is_slow(db);
 }

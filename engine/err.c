@@ -31,7 +31,8 @@ enum err err_from_os(int negative_errno)
     case ENOENT: return ERR_MISSING;
     case ENOMEM: return ERR_NOMEM;
     case ENOSPC:
-    case EDQUOT: return ERR_NO_SPACE;
+    case EDQUOT:
+    case EFBIG: return ERR_NO_SPACE;
     case EWOULDBLOCK: return ERR_LOCKED;
     case EEXIST: return ERR_EXISTS;
     default: return ERR_IO;

@@ -74,7 +74,8 @@ struct store_state {
 
 void store_state_init(struct store_state *s);
 void store_state_deinit(struct store_state *s, struct mem *mem);
-/* ERR_CORRUPT when the edit does not fit the state (a file twice, or not there). */
+/* ERR_CORRUPT when the edit does not fit the state (a file twice, or not there).
+ * ERR_NOMEM: the state is as before. */
 enum err store_state_apply(struct store_state *s, const struct edit *edit,
                            struct mem *mem, struct err_detail *why);
 

@@ -51,25 +51,40 @@ static enum err drop_log(struct store_state *s, uint64_t number, struct err_deta
     return ERR_OK;
 }
 
+/* Room for the tables that an edit adds. */
+static enum err reserve_tables(struct store_state *s, size_t more, struct mem *mem)
+{
+    if (s->table_capacity - s->table_count >= more) return ERR_OK;
+    size_t capacity = s->table_capacity ? s->table_capacity * 2 : 8;
+    if (capacity < s->table_count + more) capacity = s->table_count + more;
+    struct store_table *grown = mem_resize(mem, s->tables, capacity * sizeof *grown);
+    if (!grown) return ERR_NOMEM;
+    s->tables = grown;
+    s->table_capacity = capacity;
+    return ERR_OK;
+}
+
+/* Takes the table's keys over on success. */
 static enum err add_table(struct store_state *s, const struct store_table *table,
-                          struct mem *mem, struct err_detail *why)
+                          struct err_detail *why)
 {
     for (size_t i = 0; i < s->table_count; i++)
         if (s->tables[i].meta.number == table->meta.number)
             return misfit(why, "adds a table twice:", table->meta.number);
-    if (s->table_count == s->table_capacity) {
-        size_t capacity = s->table_capacity ? s->table_capacity * 2 : 8;
-        struct store_table *grown = mem_resize(mem, s->tables, capacity * sizeof *grown);
-        if (!grown) return err_set(why, ERR_NOMEM, 0, "manifest: table list");
-        s->tables = grown;
-        s->table_capacity = capacity;
-    }
-    struct store_table *slot = &s->tables[s->table_count];
-    slot->level = table->level;
-    enum err e = sst_meta_copy(&slot->meta, &table->meta, mem);
-    if (e) return err_set(why, e, 0, "manifest: table %" PRIu64, table->meta.number);
-    s->table_count++;
+    s->tables[s->table_count++] = *table;
     return ERR_OK;
+}
+
+static enum err copy_table(struct store_state *s, const struct store_table *table,
+                           struct mem *mem, struct err_detail *why)
+{
+    struct store_table copy = {.level = table->level};
+    enum err e = reserve_tables(s, 1, mem);
+    if (!e) e = sst_meta_copy(&copy.meta, &table->meta, mem);
+    if (e) return err_set(why, e, 0, "manifest: table %" PRIu64, table->meta.number);
+    e = add_table(s, &copy, why);
+    if (e) sst_meta_deinit(&copy.meta, mem);
+    return e;
 }
 
 static enum err delete_table(struct store_state *s, unsigned level, uint64_t number,
@@ -86,37 +101,63 @@ static enum err delete_table(struct store_state *s, unsigned level, uint64_t num
 }
 
 static enum err set_pointer(struct store_state *s, unsigned level, slice key,
-                            struct mem *mem, struct err_detail *why)
+                            struct mem *mem)
 {
     uint8_t *copy = mem_alloc(mem, key.size ? key.size : 1);
-    if (!copy) return err_set(why, ERR_NOMEM, 0, "manifest: compaction pointer");
+    if (!copy) return ERR_NOMEM;
     if (key.size) memcpy(copy, key.data, key.size);
     mem_free(mem, (void *)s->pointer_keys[level].data);
     s->pointer_keys[level] = slice_of(copy, key.size);
     return ERR_OK;
 }
 
-enum err store_state_apply(struct store_state *s, const struct edit *edit,
-                           struct mem *mem, struct err_detail *why)
+/* Everything that needs no memory. The state takes over tables[0, *taken). */
+static enum err apply_changes(struct store_state *s, const struct edit *edit,
+                              const struct store_table *tables, size_t *taken,
+                              struct mem *mem, struct err_detail *why)
 {
     enum err e = ERR_OK;
     for (size_t i = 0; i < edit->deleted_count && !e; i++)
         e = delete_table(s, edit->deleted[i].level, edit->deleted[i].meta.number, mem,
                          why);
-    for (size_t i = 0; i < edit->added_count && !e; i++)
-        e = add_table(s, &edit->added[i], mem, why);
+    for (; *taken < edit->added_count && !e; *taken += !e)
+        e = add_table(s, &tables[*taken], why);
     if (!e && edit->drop_log) {
         e = drop_log(s, edit->drop_log, why);
         s->chain = edit->drop_chain;
     }
     if (!e && edit->add_log.number) e = add_log(s, edit->add_log, why);
-    if (!e && edit->pointer_key.data)
-        e = set_pointer(s, edit->pointer_level, edit->pointer_key, mem, why);
     if (e) return e;
     if (edit->books) s->books = *edit->books;
     if (edit->next_file > s->next_file) s->next_file = edit->next_file;
     if (edit->last_seq > s->last_seq) s->last_seq = edit->last_seq;
     return ERR_OK;
+}
+
+enum err store_state_apply(struct store_state *s, const struct edit *edit,
+                           struct mem *mem, struct err_detail *why)
+{
+    struct store_table *copies = NULL;
+    size_t copied = 0, taken = 0;
+    enum err e = reserve_tables(s, edit->added_count, mem);
+    if (!e && edit->added_count > 0) {
+        copies = mem_alloc(mem, edit->added_count * sizeof *copies);
+        if (!copies) e = ERR_NOMEM;
+    }
+    for (; copied < edit->added_count && !e; copied += !e) {
+        copies[copied].level = edit->added[copied].level;
+        e = sst_meta_copy(&copies[copied].meta, &edit->added[copied].meta, mem);
+    }
+    if (!e && edit->pointer_key.data)
+        e = set_pointer(s, edit->pointer_level, edit->pointer_key, mem);
+    if (e)
+        err_set(why, e, 0, "manifest: an edit");
+    else
+        e = apply_changes(s, edit, copies, &taken, mem, why);
+    for (size_t i = taken; i < copied; i++)
+        sst_meta_deinit(&copies[i].meta, mem);
+    mem_free(mem, copies);
+    return e;
 }
 
 /* ---- encoding ---- */
@@ -298,6 +339,7 @@ static enum err decode_field(struct store_state *s, slice *in, struct mem *mem,
     uint64_t n[2];
     slice key;
     struct store_table table;
+    enum err e;
     switch ((enum edit_field)field) {
     case EDIT_FORMAT:
         if (!take_numbers(in, n, 1)) break;
@@ -327,7 +369,7 @@ static enum err decode_field(struct store_state *s, slice *in, struct mem *mem,
         return ERR_OK;
     case EDIT_ADD_TABLE:
         if (!take_table(in, &table)) break;
-        return add_table(s, &table, mem, why);
+        return copy_table(s, &table, mem, why);
     case EDIT_DELETE_TABLE:
         if (!take_numbers(in, n, 2) || n[0] >= LEVELS_MAX) break;
         return delete_table(s, (unsigned)n[0], n[1], mem, why);
@@ -340,7 +382,8 @@ static enum err decode_field(struct store_state *s, slice *in, struct mem *mem,
     case EDIT_POINTER:
         if (!take_numbers(in, n, 1) || n[0] >= LEVELS_MAX) break;
         if (!slice_take_prefixed(in, &key)) break;
-        return set_pointer(s, (unsigned)n[0], key, mem, why);
+        e = set_pointer(s, (unsigned)n[0], key, mem);
+        return e ? err_set(why, e, 0, "manifest: compaction pointer") : ERR_OK;
     default:
         return err_set(why, ERR_NEWER_FORMAT, 0,
                        "manifest: unknown field %u in an edit; a newer program wrote it",

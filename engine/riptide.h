@@ -180,9 +180,10 @@ RIPTIDE_API void riptide_set_sync(struct riptide *store, enum riptide_sync polic
 /* Everything written so far survives a power cut once this returned RIPTIDE_OK. */
 RIPTIDE_API enum riptide_error riptide_sync_now(struct riptide *store,
                                                 struct riptide_failure *why);
-/* After RIPTIDE_WRITES_REFUSED: what had failed. A failed write or sync is final for an
- * open store, because the disk may have dropped what it failed to write: reads go on;
- * close and open the store to write again. RIPTIDE_OK while all is well. */
+/* After RIPTIDE_WRITES_REFUSED: what had failed. A failed write or sync is final for the
+ * log it met, because the disk may have dropped what it failed to write: reads go on, and
+ * riptide_step (or the next write) works on a new log until writes are accepted again.
+ * RIPTIDE_OK when the last write was accepted. */
 RIPTIDE_API enum riptide_error riptide_write_error(const struct riptide *store,
                                                    struct riptide_failure *why);
 

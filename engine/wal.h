@@ -104,6 +104,9 @@ void wal_writer_init(struct wal_writer *w, struct disk_file *file,
 /* Appends a record whose payload stands at frame + WAL_HEADER_BYTES. */
 enum err wal_append(struct wal_writer *w, uint8_t *frame, size_t length, seqno first_seq,
                     struct err_detail *why);
+/* Puts the end back to where it was before the records of a group that failed. Nothing
+ * more is written to this file: it may hold them, so the chain goes on in another. */
+void wal_take_back(struct wal_writer *w, uint64_t offset, struct wal_chain chain);
 /* Makes everything durable that was appended before the call. */
 enum err wal_sync(struct wal_writer *w, struct err_detail *why);
 /* Does a record wait for a sync? A mark alone does not: losing it loses nothing, as long

@@ -163,6 +163,15 @@ enum err wal_append(struct wal_writer *w, uint8_t *frame, size_t length, seqno f
     return e;
 }
 
+void wal_take_back(struct wal_writer *w, uint64_t offset, struct wal_chain chain)
+{
+    assert(offset <= w->offset);
+    w->failed = true;
+    w->offset = offset;
+    w->chain = chain;
+    if (w->synced > offset) w->synced = offset;
+}
+
 enum err wal_sync(struct wal_writer *w, struct err_detail *why)
 {
     if (w->failed) return refuse(why);

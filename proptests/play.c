@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/db_state.h"
+
 #define CLOCK_TURN_MS 100
 
 __attribute__((format(printf, 2, 3))) static bool problem(struct play *p,
@@ -37,12 +39,20 @@ static void event(struct play *p, enum play_event e)
 /* ---- what failed, and whether it may ---- */
 
 /* Notices that the store refuses writes. From then on nothing that is not durable yet
- * will be: the sync that would have covered it has failed. */
+ * will be: the sync that would have covered it has failed. When it accepts them again,
+ * everything is durable and what was refused will never be seen. */
 static void notice_refusal(struct play *p)
 {
-    if (p->refused || !p->db || db_write_error(p->db)->code == ERR_OK) return;
-    p->refused = true;
-    model_unpromise(p->model, clock_mono_us(p->world->env.clock));
+    if (!p->db) return;
+    p->refused = db_refuses(p->db);
+    bool log_failed = p->db->failed_log != 0;
+    if (log_failed && !p->log_failed)
+        model_unpromise(p->model, clock_mono_us(p->world->env.clock));
+    if (!log_failed && p->log_failed) {
+        model_durable(p->model);
+        model_settle(p->model);
+    }
+    p->log_failed = log_failed;
 }
 
 static bool may_fail(struct play *p, enum err e, const char *what)
@@ -250,7 +260,7 @@ static bool open_store(struct play *p, size_t lower)
         p->db = NULL;
         return problem(p, "open: %s: %s", err_text(e), why.text);
     }
-    p->refused = false;
+    p->refused = p->log_failed = false;
     if (!play_digest(p->db, &seen)) return problem(p, "open: the store cannot be read");
     if (!model_restart(p->model, &seen, lower, model_groups(p->model)))
         return problem(p,
@@ -351,7 +361,6 @@ static bool set_policy(struct play *p, enum sync_policy policy)
 static bool background(struct play *p, enum tape_kind kind)
 {
     enum err e = ERR_OK;
-    if (p->refused) return true;
     if (kind == TAPE_STEP) db_step(p->db);
     if (kind == TAPE_FLUSH) e = db_flush(p->db);
     if (kind == TAPE_COMPACT) e = db_compact(p->db);

@@ -48,7 +48,8 @@ struct play {
     struct rng rng;                  /* of survivors */
     uint32_t puts;                   /* so far: each writes another value */
     bool failing;                    /* a failure was asked for and may strike, or has */
-    bool refused;                    /* and the store has refused writes because of it */
+    bool refused;                    /* and the store refuses writes because of it */
+    bool log_failed;                 /* and has not come back through a new log yet */
     unsigned crashes;
     uint8_t *value;    /* scratch of TAPE_VALUE_BYTES */
     char problem[400]; /* the first violation; "" when there is none */

@@ -41,7 +41,7 @@ void reply_store_error(struct call *c, enum err e, const struct err_detail *why)
     char text[REFUSAL_BYTES];
     if (e == ERR_NOMEM) {
         reply_error(c->out, "OOM command not allowed when used memory > 'maxmemory'.");
-    } else if (db_write_error(c->server->db)->code == e) {
+    } else if (e == ERR_WRITES_REFUSED) {
         server_refusal(c->server, text);
         reply_error(c->out, "%s", text);
     } else {

@@ -152,7 +152,7 @@ void dispatch_run(struct call *c, const struct command *parent)
                     command->name);
     } else if (!keys_fit(c)) {
         reply_error(c->out, "ERR key is longer than %u bytes", KEYSPACE_KEY_BYTES_MAX);
-    } else if (command->flags & CMD_WRITE && db_write_error(c->server->db)->code) {
+    } else if (command->flags & CMD_WRITE && db_refuses(c->server->db)) {
         char text[REFUSAL_BYTES];
         server_refusal(c->server, text);
         reply_error(c->out, "%s", text);

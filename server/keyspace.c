@@ -281,7 +281,7 @@ void keyspace_flush(struct keyspace *ks, unsigned db)
 /* Deleting what has expired is worth neither an error nor a wait. */
 static bool accepts_writes(const struct keyspace *ks)
 {
-    return db_write_error(ks->db)->code == ERR_OK && !db_busy(ks->db);
+    return !db_refuses(ks->db) && !db_busy(ks->db);
 }
 
 /* A key of the deadline range: is it due, and whose deadline is it? */

@@ -258,16 +258,6 @@ static void tick(struct server *s)
     count_operations(s);
 }
 
-static void log_refusal(struct server *s)
-{
-    const struct err_detail *why = db_write_error(s->db);
-    bool refused = why->code != ERR_OK;
-    if (refused != s->refused)
-        server_log(s, LOG_WARNING, refused ? "writes are refused: %s" : "writes resume%s",
-                   refused ? why->text : "");
-    s->refused = refused;
-}
-
 /* ---- the turn ---- */
 
 void loop_turn(struct server *s, int timeout_ms)
@@ -284,6 +274,5 @@ void loop_turn(struct server *s, int timeout_ms)
     finish_turn(s);
 
     db_step(s->db);
-    log_refusal(s);
     tick(s);
 }

@@ -53,7 +53,6 @@ struct server {
 
     uint64_t group; /* number of the group that is open, or will be next */
     bool stopping;
-    bool refused;                       /* the log says already that writes are refused */
     int64_t start_ms, mono_ms, tick_ms; /* monotonic: start, this turn, next tick */
     struct stats stats;
     char run_id[RUN_ID_BYTES];

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/db.h"
+#include "engine/db_state.h"
 #include "tests/crash/talk.h"
 
 static const char stranger_text[] = "not yours";
@@ -165,7 +165,7 @@ static void crash_store(struct run *r, const struct tape_op *op)
     bury_store(r);
     disk_tap_resume(r->disk, tapped);
     model_drop(r->model);
-    r->in_group = false;
+    r->in_group = r->log_failed = false;
     tell(r, cut ? RUN_CUT : RUN_KILLED);
     open_store(r);
     if (r->db) restart_model(r, lower, upper);
@@ -309,6 +309,18 @@ static void work(struct run *r, enum tape_kind kind)
         run_break(r, "background work: %s", err_text(e));
 }
 
+/* A store that has come back through a new log has everything in it, and what it refused
+ * before is gone for good. */
+static void notice_comeback(struct run *r)
+{
+    bool failed = r->db && r->db->failed_log;
+    if (r->log_failed && r->db && !failed) {
+        model_durable(r->model);
+        model_settle(r->model);
+    }
+    r->log_failed = failed;
+}
+
 static void play_operation(struct run *r, const struct tape_op *op)
 {
     switch (op->kind) {
@@ -362,6 +374,7 @@ static void play(struct run *r, const uint8_t *tape, size_t size)
     for (r->operation = 0; !r->broken && tape_next(&reader, &op); r->operation++) {
         run_note(r, RUN_OPERATION, 0);
         play_operation(r, &op);
+        notice_comeback(r);
     }
     if (r->in_group && r->db) commit_group(r);
     if (!r->switching) return;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fault/plan.h"
+
 #define MISCONF "-MISCONF Errors writing to the AOF file: "
 
 static uint64_t syncs(struct testserver *t)
@@ -123,12 +125,20 @@ static void another_clients_replies_of_the_failed_turn_are_errors_too(void)
     testserver_deinit(&t);
 }
 
+/* From the next write's sync on the store can neither write its log nor a table. */
+static void break_disk(struct testserver *t)
+{
+    static struct plan plan = {.pattern = "fs/sst/sync/eio", .kth = 1, .sticky = true};
+    REQUIRE_INT(plan_arm(&plan), 0);
+    disk_sim_fail_next(t->disk, DISK_EFFECT_NONE, EIO, 0);
+}
+
 static void after_a_failed_sync_writes_are_refused_and_reads_go_on(void)
 {
     struct testserver t;
     testserver_open(&t);
     testserver_expect(&t, "SET k old EX 100", "+OK\r\n");
-    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, EIO, 0);
+    break_disk(&t);
     testserver_expect(&t, "SET k new", MISCONF "Input/output error\r\n");
 
     testserver_expect(&t, "GET k", "$3\r\nold\r\n");
@@ -141,9 +151,34 @@ static void after_a_failed_sync_writes_are_refused_and_reads_go_on(void)
     slice info = testserver_talk(&t, t.peer, slice_text("INFO persistence\r\n"));
     CHECK(memmem(info.data, info.size, "aof_last_write_status:err", 25) != NULL);
     CHECK(strstr(t.log, "writes are refused") != NULL);
+    plan_disarm_all();
 
     testserver_stop(&t);
     testserver_deinit(&t);
+}
+
+static void writes_come_back_when_the_disk_does(void)
+{
+    struct testserver t;
+    testserver_open(&t);
+    testserver_expect(&t, "SET k old", "+OK\r\n");
+    break_disk(&t);
+    testserver_expect(&t, "SET k new", MISCONF "Input/output error\r\n");
+    testserver_wait(&t, 1500); /* tried again, in vain */
+    testserver_expect(&t, "SET k new", MISCONF "Input/output error\r\n");
+
+    plan_disarm_all();
+    testserver_wait(&t, 3000);
+    CHECK(strstr(t.log, "writes are accepted again") != NULL);
+    testserver_expect(&t, "SET l v", "+OK\r\n");
+    slice info = testserver_talk(&t, t.peer, slice_text("INFO persistence\r\n"));
+    CHECK(memmem(info.data, info.size, "aof_last_write_status:ok", 24) != NULL);
+
+    disk_sim_power_cut(t.disk, DISK_SURVIVE_ALL, NULL);
+    testserver_stop(&t);
+    testserver_start(&t);
+    testserver_expect(&t, "MGET k l", "*2\r\n$3\r\nold\r\n$1\r\nv\r\n");
+    testserver_close(&t);
 }
 
 static void an_expired_key_stays_dead_while_writes_are_refused(void)
@@ -151,13 +186,14 @@ static void an_expired_key_stays_dead_while_writes_are_refused(void)
     struct testserver t;
     testserver_open(&t);
     testserver_expect(&t, "SET k v PX 500", "+OK\r\n");
-    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, EIO, 0);
+    break_disk(&t);
     testserver_expect(&t, "SET l v", MISCONF "Input/output error\r\n");
 
     testserver_wait(&t, 501);
 
     testserver_expect(&t, "GET k", "$-1\r\n");
     testserver_expect(&t, "KEYS *", "*0\r\n");
+    plan_disarm_all();
     testserver_stop(&t);
     testserver_deinit(&t);
 }
@@ -294,6 +330,7 @@ CU_TestInfo server_server_tests[] = {
      another_clients_replies_of_the_failed_turn_are_errors_too},
     {"after_a_failed_sync_writes_are_refused_and_reads_go_on",
      after_a_failed_sync_writes_are_refused_and_reads_go_on},
+    {"writes_come_back_when_the_disk_does", writes_come_back_when_the_disk_does},
     {"an_expired_key_stays_dead_while_writes_are_refused",
      an_expired_key_stays_dead_while_writes_are_refused},
     {"a_refused_write_is_not_there_after_a_restart",
