@@ -285,12 +285,12 @@ const struct scenario scenarios[] = {
      .tape = "put a2 24; begin; put b1 64; fail 113; commit; get b1; kill; put b1 8; "
              "put c2 8"},
     {.name = "new-log",
-     .purpose = "After a failed sync the store comes back through a new log.",
+     .purpose = "A record that was refused is in the log; a new log must not follow it.",
      .geometry = &tiny,
      .policy = SYNC_ALWAYS,
      .before = FEW "; step",
-     .tape = "put a2 24; begin; put b1 24; put a0 8; fail 0; commit; get a0; step; "
-             "put c1 24; put a2 8; reopen; get b1"},
+     .tape = "put a2 24; begin; put b1 24; put a0 8; fail 2; commit; get a0; fail 0; "
+             "step; put c1 24; clock 1000; step; put c1 24; put a2 8; get b1"},
     {.name = "new-log-unsynced",
      .purpose = "A sync fails that covers acknowledged writes; they go into a table.",
      .geometry = &tiny,
