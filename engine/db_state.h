@@ -72,8 +72,9 @@ struct db {
     seqno settled_seq; /* of the newest committed one */
     struct books books;
     struct books group_books; /* as they were when the group began */
-    struct err_detail write_error; /* why the last group failed; code ERR_OK: it did not */
-    bool complained;               /* the log line about it was written */
+    struct err_detail
+        write_error;     /* why the last group failed; code ERR_OK: it did not */
+    bool complained;     /* the log line about it was written */
     uint64_t failed_log; /* 0, or: this log and all before it have to be given up before
                             writes are accepted again */
     int64_t synced_us;   /* when everysec last synced */
@@ -94,7 +95,7 @@ struct db {
     bool compact_all; /* a manual compaction goes on */
     unsigned in_flight;
     bool flushing, compacting, preparing, editing, cleaning;
-    struct work *edits; /* finished, waiting for the manifest; oldest first */
+    struct work *edits;       /* finished, waiting for the manifest; oldest first */
     struct work *uninstalled; /* its edit is in force, its installation needs memory */
     bool manifest_doubt;      /* the last edit may be durable or not: until a new manifest
                                  is in force nothing that either outcome names goes */

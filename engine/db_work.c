@@ -818,7 +818,8 @@ bool work_is_stuck(const struct db *db)
     if (!is_full(db->active, &db->options) || can_rotate(db)) return false;
     const struct retry *r = db->retry;
     return r[WORK_AMEND].pause_us || (db->spare_count == 0 && r[WORK_PREPARE].pause_us) ||
-           (db->immutable_count >= db->options.immutables_max && r[WORK_FLUSH].pause_us) ||
+           (db->immutable_count >= db->options.immutables_max &&
+            r[WORK_FLUSH].pause_us) ||
            (db->version->levels[0].count >= db->options.level0_stop &&
             r[WORK_COMPACT].pause_us);
 }
@@ -934,5 +935,5 @@ enum err db_settle(struct db *db)
 bool db_busy(const struct db *db)
 {
     bool full = is_full(db->active, &db->options) && !can_rotate(db);
-    return (full && !work_is_stuck(db)) || is_slow(db);
+    return (full && db->in_flight > 0 && !work_is_stuck(db)) || is_slow(db);
 }

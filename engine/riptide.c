@@ -340,8 +340,7 @@ enum riptide_error riptide_sync_now(struct riptide *store, struct riptide_failur
     struct db *db = store->db;
     struct err_detail detail = {.code = ERR_OK};
     assert(!db_in_group(db));
-    if (db_refuses(db))
-        return fail(why, ERR_WRITES_REFUSED, db_write_error(db));
+    if (db_refuses(db)) return fail(why, ERR_WRITES_REFUSED, db_write_error(db));
     enum err e = db_sync_logs(db, &detail);
     if (e) db_refuse(db, &detail);
     return fail(why, e, &detail);

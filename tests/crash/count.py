@@ -236,6 +236,8 @@ class Disk:
         self.directory.add(self.next(), True)
 
     def do_create(self, args, fail):
+        if fail and fail[0] != 2:
+            return
         name, empty = args[0], args[1] == "1"
         f = self.entry(name).now()
         if f is None:
@@ -283,7 +285,9 @@ class Disk:
         source.add(self.next(), None, (args[1], number))
 
     def do_unlink(self, args, fail):
-        self.entry(args[0]).add(self.next(), None)
+        entry = self.entry(args[0])
+        if entry.now() is not None:
+            entry.add(self.next(), None)
 
 
 class Row:

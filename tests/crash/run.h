@@ -57,7 +57,7 @@ struct run {
     struct db_iter *iterator;
     uint32_t puts, operation;
     bool in_group, dropped; /* dropped: the open group never reached the store */
-    bool log_failed; /* and no new log is in force yet */
+    bool log_failed;        /* and no new log is in force yet */
     bool broken;
     char why[256];
     struct run_event events[RUN_EVENTS];
