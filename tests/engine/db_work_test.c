@@ -133,11 +133,11 @@ static struct verdict run(long k, enum disk_sim_effect effect, enum sync_policy 
         CHECK(agrees(t.db, &h, false)); /* reads go on */
         if (v.err) CHECK_INT(v.err, ERR_WRITES_REFUSED);
         if (db_write_error(t.db)->code) CHECK(db_write_error(t.db)->os_error == error);
-        if (k % 2) { /* it comes back by itself, and goes on */
+        if (k % 3 == 0) { /* it comes back by itself, and goes on */
             come_back(&t);
             memset(h.tried, 0, sizeof h.tried); /* what was refused is gone for good */
             CHECK_INT(teststore_put(&t, "late", "1"), ERR_OK);
-            CHECK_INT(load(t.db, &h, 400), ERR_OK);
+            CHECK_INT(load(t.db, &h, 100), ERR_OK);
         }
     }
     bool keeps = sync == SYNC_ALWAYS; /* what was acknowledged, over a power cut */
@@ -163,7 +163,7 @@ static void sweep(enum disk_sim_effect effect, enum sync_policy sync, int error,
     struct rng r;
     rng_init(&r, seed);
     long fired = 0;
-    for (long k = 1;; k += k < 150 ? 1 : 7) {
+    for (long k = 1;; k += k < 150 ? 1 : 11) {
         struct verdict v = run(k, effect, sync, error, &r);
         if (!v.fired) break;
         fired++;
