@@ -17,7 +17,7 @@
     X(ERR_NOT_FOUND, "not found")                                                        \
     X(ERR_NOMEM, "out of memory")                                                        \
     X(ERR_IO, "input/output error")            /* the OS refused; see os_error */        \
-    X(ERR_NO_SPACE, "no space left on device") /* ENOSPC, EDQUOT, EFBIG */                    \
+    X(ERR_NO_SPACE, "no space left on device") /* ENOSPC, EDQUOT, EFBIG */               \
     X(ERR_CORRUPT, "data is damaged")          /* a checksum or a format rule fails */   \
     X(ERR_MISSING, "a file of the store is missing")                                     \
     X(ERR_LOCKED, "the store is in use by another process")                              \
