@@ -484,7 +484,20 @@ bench-engine: ## the engine beside LevelDB, RocksDB and LMDB (ARGS="--repeats 3"
 bench-engine-smoke: ## one per cent of it
 	@$(MAKE) --no-print-directory bench-engine ARGS="--n 10000 --repeats 1"
 
-.PHONY: bench-engine bench-engine-smoke
+bench-instructions: ## instructions of a put and a get, ours beside LevelDB's, by callgrind
+	@tests/install.sh $(BENCH_PACKAGES) valgrind
+	@$(MAKE) $(SUB) build/release/bench-engine
+	timeout 1800 tests/bench/bench_instructions.sh build/release/bench-engine
+
+bench-instructions-smoke: ## one per cent of it
+	@tests/install.sh $(BENCH_PACKAGES) valgrind
+	@$(MAKE) $(SUB) build/release/bench-engine
+	N=500 OUT=build/bench/instructions-smoke.json timeout 600 \
+	  tests/bench/bench_instructions.sh build/release/bench-engine
+
+CI_STEPS += bench-instructions-smoke
+
+.PHONY: bench-engine bench-engine-smoke bench-instructions bench-instructions-smoke
 
 # ---- fuzzing ----
 #

@@ -3,10 +3,12 @@
  *   bench_engine BACKEND DIR N WORKLOAD...
  *
  * Prints one line per workload: name, operations, seconds, CPU seconds of the process with
- * its background work, bytes given to write(), p99.9 and longest operation in us, bytes on
- * disk. bench_engine.py runs backends in turn and compares. A group of workloads that
- * needs a fresh store begins with `fresh`. kill-fill and kill-check are for the proof that
- * a put which has returned survives kill -9.
+ * its background work, bytes given to write(), p50, p99, p99.9 and longest operation in us,
+ * bytes on disk, resident memory at its end, anonymous and file-backed. bench_engine.py runs
+ * backends in turn and compares. A group of workloads that needs a fresh store begins with
+ * `fresh`. kill-fill and kill-check are for the proof that a put which has returned survives
+ * kill -9. `recover-fill` writes a log and dies without closing; in another process
+ * `recover` opens what it left. BENCH_PROGRESS=1 tells on stderr where it stands.
  */
 #include "tests/bench/bench_store.h"
 
@@ -78,6 +80,19 @@ static uint64_t io_field(const char *name)
     return value;
 }
 
+/* A line of /proc/self/status, in bytes. */
+static uint64_t status_bytes(const char *name)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[128];
+    unsigned long long value = 0;
+    while (f && fgets(line, sizeof line, f))
+        if (!strncmp(line, name, strlen(name)))
+            sscanf(line + strlen(name), "%llu", &value);
+    if (f) fclose(f);
+    return value * 1024;
+}
+
 static uint64_t disk_bytes(const char *path)
 {
     DIR *dir = opendir(path);
@@ -106,6 +121,11 @@ static void wait_idle(struct bench *b)
     }
 }
 
+static void progress(const char *what)
+{
+    if (getenv("BENCH_PROGRESS")) fprintf(stderr, "  %s\n", what);
+}
+
 static int by_value(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -115,7 +135,6 @@ static int by_value(const void *a, const void *b)
 static double percentile_us(struct bench *b, double p)
 {
     if (b->sample_count == 0) return 0;
-    qsort(b->samples, b->sample_count, sizeof *b->samples, by_value);
     return b->samples[(size_t)((double)(b->sample_count - 1) * p)] / 1e3;
 }
 
@@ -152,6 +171,17 @@ static void shuffle(struct bench *b)
 
 /* ---- workloads: run ops operations from the i-th on ---- */
 
+/* What callgrind counts between (bench_instructions.sh): one call of a store. */
+__attribute__((noinline)) static void measure_put(struct bench *b, struct bench_span key,
+                                                  struct bench_span value)
+{
+    b->api->put(b->store, key, value);
+}
+__attribute__((noinline)) static bool measure_get(struct bench *b, struct bench_span key)
+{
+    return b->api->get(b->store, key, &b->sum);
+}
+
 typedef uint64_t workload_fn(struct bench *b); /* returns operations done */
 
 static void sample(struct bench *b, double begin)
@@ -168,7 +198,7 @@ static uint64_t put_all(struct bench *b, bool random, uint32_t ops)
         uint32_t k = random ? b->order[i] : i;
         fast_key(key, k);
         double begin = now();
-        b->api->put(b->store, (struct bench_span){key, KEY_BYTES}, value_of(b, i));
+        measure_put(b, (struct bench_span){key, KEY_BYTES}, value_of(b, i));
         sample(b, begin);
     }
     return ops;
@@ -226,8 +256,8 @@ static uint64_t get_some(struct bench *b, uint32_t range, bool missing)
         fast_key(key, (uint32_t)rng_below(&b->rng, range));
         key[KEY_BYTES] = '.';
         double begin = now();
-        found += b->api->get(
-            b->store, (struct bench_span){key, KEY_BYTES + (missing ? 1u : 0u)}, &b->sum);
+        found +=
+            measure_get(b, (struct bench_span){key, KEY_BYTES + (missing ? 1u : 0u)});
         sample(b, begin);
     }
     if (found != (missing ? 0 : ops))
@@ -297,6 +327,15 @@ static uint64_t reopen(struct bench *b)
     return 1;
 }
 
+/* The store that another process left without closing it. */
+static uint64_t recover(struct bench *b)
+{
+    double begin = now();
+    b->store = b->api->open(&b->config);
+    sample(b, begin);
+    return 1;
+}
+
 static const struct {
     const char *name;
     workload_fn *run;
@@ -318,12 +357,14 @@ static const struct {
     {"deleterandom", deleterandom, false},
     {"compact", compact, false},
     {"reopen", reopen, true},
+    {"recover", recover, true},
 };
 
 static void run(struct bench *b, const char *name)
 {
     for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
         if (strcmp(workloads[i].name, name) != 0) continue;
+        progress(name);
         b->sample_count = 0;
         uint64_t io = io_field("wchar:");
         double cpu = cpu_seconds(), begin = now();
@@ -332,15 +373,29 @@ static void run(struct bench *b, const char *name)
         wait_idle(b);
         cpu = cpu_seconds() - cpu;
         io = io_field("wchar:") - io;
-        double p999 = percentile_us(b, 0.999), longest = percentile_us(b, 1.0);
+        if (b->sample_count > 0)
+            qsort(b->samples, b->sample_count, sizeof *b->samples, by_value);
+        double longest = percentile_us(b, 1.0);
         if (workloads[i].timed_inside) seconds = longest / 1e6;
-        printf("%s %llu %.6f %.6f %llu %.1f %.1f %llu\n", name, (unsigned long long)ops,
-               seconds, cpu, (unsigned long long)io, p999, longest,
-               (unsigned long long)disk_bytes(b->config.dir));
+        printf("%s %llu %.6f %.6f %llu %.1f %.1f %.1f %.1f %llu %llu %llu\n", name,
+               (unsigned long long)ops, seconds, cpu, (unsigned long long)io,
+               percentile_us(b, 0.5), percentile_us(b, 0.99), percentile_us(b, 0.999),
+               longest, (unsigned long long)disk_bytes(b->config.dir),
+               (unsigned long long)status_bytes("RssAnon:"),
+               (unsigned long long)status_bytes("RssFile:"));
         fflush(stdout);
         return;
     }
     bench_die("unknown workload %s", name);
+}
+
+/* Fills a log with n puts and dies. The write buffer must be larger than that. */
+static void recover_fill(struct bench *b)
+{
+    shuffle(b);
+    b->store = b->api->open(&b->config);
+    put_all(b, true, b->n);
+    _exit(0);
 }
 
 /* Puts in order and says every thousand how many have returned: somebody kills it. */
@@ -411,6 +466,8 @@ int main(int argc, char **argv)
             fresh(&b, true);
         else if (!strcmp(argv[i], "kill-fill"))
             kill_fill(&b);
+        else if (!strcmp(argv[i], "recover-fill"))
+            recover_fill(&b);
         else if (!strcmp(argv[i], "kill-check"))
             kill_check(&b);
         else

@@ -24,9 +24,16 @@ import time
 SEQUENCE = ("fresh fillseq fresh fillbatch fresh-sync fillsync fresh fillrandom "
             "readrandom overwrite compact readrandom.c readmissing readhot seekrandom "
             "readseq readreverse mixed deleterandom reopen").split()
-WORKLOADS = [w for w in SEQUENCE if not w.startswith("fresh")]
+WORKLOADS = [w for w in SEQUENCE if not w.startswith("fresh")] + ["recover"]
 USER_BYTES = 116
 WRITES = {"fillseq", "fillbatch", "fillsync", "fillrandom", "overwrite"}
+# After these every key is there once, so that bytes on disk over theirs is SA.
+FULL = {"fillseq", "fillrandom", "overwrite", "compact"}
+
+
+def live(results, backend):
+    """Bytes of all keys and values: fillseq puts each once."""
+    return results[backend][0]["fillseq"]["ops"] * USER_BYTES
 
 
 def run_once(program, backend, n, directory):
@@ -39,11 +46,34 @@ def run_once(program, backend, n, directory):
     shutil.rmtree(path, ignore_errors=True)
     rows = {}
     for line in out.splitlines():
-        name, ops, seconds, cpu, wrote, p999, longest, disk = line.split()
-        rows[name] = dict(ops=int(ops), seconds=float(seconds), cpu=float(cpu),
-                          wrote=int(wrote), p999=float(p999), longest=float(longest),
-                          disk=int(disk))
+        take_line(line, rows)
+    recover(program, backend, directory, n, rows)
     return rows
+
+
+FIELDS = ("seconds", "cpu", "wrote", "p50", "p99", "p999", "longest", "disk", "anon",
+          "file")
+
+
+def take_line(line, rows):
+    name, ops, *values = line.split()
+    rows[name] = dict(zip(FIELDS, map(float, values)), ops=int(ops))
+
+
+def recover(program, backend, directory, n, rows):
+    """A process writes a log (64 MB at N = 1,000,000) and dies; another one opens it."""
+    path = os.path.join(directory, backend + "-recover")
+    shutil.rmtree(path, ignore_errors=True)
+    puts = max(n * 64000000 // (1000000 * USER_BYTES), 1)
+    env = dict(os.environ, WRITE_BUFFER=str(256 << 20))
+    subprocess.run([program, backend, path, str(puts), "recover-fill"], check=True,
+                   stderr=subprocess.DEVNULL, timeout=600, env=env)
+    out = subprocess.run([program, backend, path, str(puts), "recover"], check=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=600,
+                         text=True, env=env).stdout
+    take_line(out, rows)
+    rows["recover"]["log_bytes"] = puts * USER_BYTES
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def survives_kill(program, backend, directory):
@@ -96,7 +126,8 @@ def report(results, backends):
         ratios = "".join(f"{medians[first] / medians[b]:11.2f}" if medians[b] else " " * 11
                          for b in backends[1:])
         print(f"{w:13}{cells}{ratios}")
-    print("\nCPU us an operation | p99.9 us | longest ms | WA | MB on disk (medians)")
+    print("\nCPU us an operation | p50 p99 p99.9 us | longest ms | WA | SA | "
+          "MB resident: anonymous, mapped (medians)")
     for w in WORKLOADS:
         line = f"{w:13}"
         for b in backends:
@@ -104,8 +135,10 @@ def report(results, backends):
             med = {k: statistics.median(r[k] for r in rows) for k in rows[0]}
             ops = max(med["ops"], 1)
             wa = f"{med['wrote'] / (ops * USER_BYTES):.2f}" if w in WRITES else "-"
-            line += (f"  {med['cpu'] / ops * 1e6:7.2f} {med['p999']:7.1f} "
-                     f"{med['longest'] / 1e3:7.1f} {wa:>6} {med['disk'] / 1e6:6.0f} |")
+            sa = f"{med['disk'] / live(results, b):.2f}" if w in FULL else "-"
+            line += (f" {med['cpu'] / ops * 1e6:7.2f} {med['p50']:6.1f} {med['p99']:6.1f}"
+                     f" {med['p999']:6.1f} {med['longest'] / 1e3:6.1f} {wa:>5} {sa:>5}"
+                     f" {med['anon'] / 1e6:4.0f} {med['file'] / 1e6:4.0f} |")
         print(line)
 
 
@@ -115,13 +148,11 @@ def save(results, out):
         json.dump(results, f, indent=1)
     with open(os.path.join(out, "results.csv"), "w", newline="") as f:
         writer = csv.writer(f)
-        writer.writerow(["backend", "repeat", "workload", "ops", "seconds", "cpu",
-                         "wrote", "p999_us", "longest_us", "disk"])
+        writer.writerow(("backend", "repeat", "workload", "ops") + FIELDS)
         for b, runs in results.items():
             for i, run in enumerate(runs):
                 for w, r in run.items():
-                    writer.writerow([b, i, w, r["ops"], r["seconds"], r["cpu"],
-                                     r["wrote"], r["p999"], r["longest"], r["disk"]])
+                    writer.writerow([b, i, w, r["ops"]] + [r[k] for k in FIELDS])
 
 
 def main():

@@ -128,6 +128,20 @@ static size_t riptide_scan(void *store, struct bench_span key, size_t n, uint64_
     return i;
 }
 
+static size_t riptide_scan_back(void *store, size_t n, uint64_t *sum)
+{
+    struct riptide *s = store;
+    size_t i = 0;
+    if (!s->iter) check(db_iter_new(s->db, &s->iter));
+    for (db_iter_last(s->iter); db_iter_valid(s->iter) && i < n; i++) {
+        slice value = db_iter_value(s->iter);
+        *sum += value.data[0] + value.size;
+        db_iter_prev(s->iter);
+    }
+    check(db_iter_error(s->iter, NULL));
+    return i;
+}
+
 static void riptide_compact(void *store)
 {
     struct riptide *s = store;
@@ -143,7 +157,7 @@ static void riptide_settle(void *store)
 }
 
 const struct bench_store bench_riptide = {
-    "riptide",      riptide_open,      riptide_close,  riptide_put,
-    riptide_remove, riptide_put_batch, riptide_get,    riptide_scan,
-    NULL,           riptide_compact,   riptide_settle,
+    "riptide",         riptide_open,      riptide_close,  riptide_put,
+    riptide_remove,    riptide_put_batch, riptide_get,    riptide_scan,
+    riptide_scan_back, riptide_compact,   riptide_settle,
 };
