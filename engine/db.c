@@ -338,8 +338,8 @@ enum err db_sync_logs(struct db *db, struct err_detail *why)
             int64_t start = clock_mono_us(db->env.clock);
             enum err e = wal_sync(&m->log, why);
             if (e) return e;
-            db->stats.syncs++;
-            db->stats.sync_us += (uint64_t)(clock_mono_us(db->env.clock) - start);
+            latency_add(&db->stats.sync,
+                        (uint64_t)(clock_mono_us(db->env.clock) - start));
         }
         watermark = m->log.watermark;
     }
@@ -531,6 +531,7 @@ static enum err find(struct db *db, slice key, seqno seq, uint64_t *tag, slice *
     for (size_t i = db->immutable_count; i > 0; i--)
         if (memtable_get(db->immutables[i - 1]->table, key, seq, tag, value))
             return ERR_OK;
+    db->stats.reads++;
     struct sst_query query = sst_query_of(key, seq);
     for (unsigned l = 0; l < LEVELS_MAX; l++) {
         const struct level *level = &db->version->levels[l];
@@ -668,6 +669,16 @@ void db_stats_get(const struct db *db, struct db_stats *out)
         out->memtable_bytes += memtable_bytes(db->immutables[i]->table);
     out->immutables = db->immutable_count;
     out->log_bytes = db->active->log.offset;
+    out->syncs = out->sync.count;
+    out->sync_us = out->sync.total_us;
+    out->filter_negatives = db->files.filter_negatives;
+    out->filter_false_positives = db->files.filter_false_positives;
+    out->tables_asked = db->files.asked;
+    unsigned largest = LEVELS_MAX - 1;
+    for (unsigned l = 1; l < LEVELS_MAX; l++)
+        if (out->level[l].bytes > out->level[largest].bytes) largest = l;
+    for (unsigned l = largest; l < LEVELS_MAX; l++)
+        out->live_estimate += out->level[l].bytes;
     if (db->files.cache) {
         struct cache_stats c;
         cache_stats_get(db->files.cache, &c);
@@ -675,4 +686,29 @@ void db_stats_get(const struct db *db, struct db_stats *out)
         out->cache_misses = c.misses;
         out->cache_bytes = c.bytes;
     }
+}
+
+static uint64_t thousandths(uint64_t part, uint64_t whole)
+{
+    return whole ? (uint64_t)((double)part * 1000 / (double)whole + 0.5) : 0;
+}
+
+uint64_t db_stats_write_amplification(const struct db_stats *s)
+{
+    return thousandths(s->log_bytes_written + s->table_bytes_written +
+                           s->manifest_bytes_written,
+                       s->user_bytes_written);
+}
+
+uint64_t db_stats_space_amplification(const struct db_stats *s)
+{
+    uint64_t bytes = 0;
+    for (unsigned l = 0; l < LEVELS_MAX; l++)
+        bytes += s->level[l].bytes;
+    return thousandths(bytes, s->live_estimate);
+}
+
+uint64_t db_stats_read_amplification(const struct db_stats *s)
+{
+    return thousandths(s->tables_asked, s->reads);
 }

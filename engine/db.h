@@ -21,6 +21,7 @@
 #include "engine/err.h"
 #include "engine/ikey.h"
 #include "engine/iter.h"
+#include "engine/latency.h"
 #include "engine/options.h"
 #include "fault/clock.h"
 #include "fault/disk.h"
@@ -178,8 +179,24 @@ struct db_stats {
     uint64_t
         table_mapped; /* bytes of tables shown as memory: the system's to take back */
     uint64_t recovered_records, recovered_cut_bytes;
+    uint64_t log_bytes_filled; /* zeros that new logs were filled with; in no other sum */
+    /* What flushes and compactions wrote to a level, and what compactions read from it. */
+    struct {
+        uint64_t bytes_in, bytes_out;
+    } moved[LEVELS_MAX];
+    uint64_t reads;         /* db_get and db_exists that had to look into tables */
+    uint64_t tables_asked;  /* by them, filters included */
+    struct latency sync;    /* of logs: syncs and sync_us in detail */
+    uint64_t live_estimate; /* bytes of the largest level and everything below it */
 };
 void db_stats_get(const struct db *db, struct db_stats *out);
+/* In thousandths, 0 while nothing is known. Written: bytes given to logs (without the zeros
+ * of new ones), tables and manifests, by bytes of the user. Space: bytes of tables by those
+ * of the sorted levels from the largest down, which hold most keys once. Read: tables asked
+ * by reads that had to ask any. */
+uint64_t db_stats_write_amplification(const struct db_stats *s);
+uint64_t db_stats_space_amplification(const struct db_stats *s);
+uint64_t db_stats_read_amplification(const struct db_stats *s);
 
 /* Walks a closed store without changing it and checks every invariant of docs/
  * invariants.md. Each finding is one line to `report`; returns the first one's code. */

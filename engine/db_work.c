@@ -219,6 +219,7 @@ static enum err install_flush(struct db *db, struct flush *f)
         enum err e = replace_version(db, &added, 1, NULL, 0);
         if (e) return e;
         db->stats.table_bytes_written += f->table->meta.size;
+        db->stats.moved[0].bytes_in += f->table->meta.size;
     }
     struct memlog *m = db->immutables[0];
     assert(m == f->memlog);
@@ -305,9 +306,12 @@ static enum err install_compaction(struct db *db, struct compaction *c)
     for (size_t i = 0; i < inputs && !c->trivial; i++) {
         changes[i].table->deleted = true;
         db->stats.compact_bytes_read += changes[i].table->meta.size;
+        db->stats.moved[changes[i].level].bytes_out += changes[i].table->meta.size;
     }
-    for (size_t i = 0; i < outputs && !c->trivial; i++)
+    for (size_t i = 0; i < outputs && !c->trivial; i++) {
         db->stats.table_bytes_written += added[i].table->meta.size;
+        db->stats.moved[added[i].level].bytes_in += added[i].table->meta.size;
+    }
     enum err e = replace_version(db, added, outputs, changes, inputs);
     /* Without memory the inputs stay in service; the next recovery deletes their files. */
     for (size_t i = 0; i < inputs && e; i++)
@@ -484,6 +488,8 @@ static enum err install_subject(struct db *db, struct work *w)
     if (w->kind == WORK_FLUSH) e = install_flush(db, &w->flush);
     if (w->kind == WORK_COMPACT) e = install_compaction(db, &w->compaction);
     if (w->kind == WORK_PREPARE) {
+        if (!w->prepare.recycled.number)
+            db->stats.log_bytes_filled += w->prepare.log.size;
         db->spares[db->spare_count++] = w->prepare.log;
         w->prepare.log.file = NULL;
     }

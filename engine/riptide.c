@@ -568,6 +568,15 @@ void riptide_stats_get(const struct riptide *store, struct riptide_stats *out)
         .stall_us = s.stall_us,
         .recovered_records = s.recovered_records,
         .recovered_cut_bytes = s.recovered_cut_bytes,
+        .log_bytes_filled = s.log_bytes_filled,
+        .filter_negatives = s.filter_negatives,
+        .filter_false_positives = s.filter_false_positives,
+        .sync_p50_us = latency_percentile(&s.sync, 50),
+        .sync_p99_us = latency_percentile(&s.sync, 99),
+        .sync_max_us = s.sync.max_us,
+        .write_amplification = db_stats_write_amplification(&s),
+        .space_amplification = db_stats_space_amplification(&s),
+        .read_amplification = db_stats_read_amplification(&s),
     };
     for (int l = 0; l < LEVELS_MAX; l++) {
         out->level[l].files = s.level[l].files;

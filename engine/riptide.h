@@ -307,6 +307,13 @@ struct riptide_stats {
     uint64_t syncs, sync_us;                         /* of logs; microseconds in all */
     uint64_t stalls, stall_us;                       /* writes that had to wait */
     uint64_t recovered_records, recovered_cut_bytes; /* by riptide_open */
+    uint64_t log_bytes_filled; /* zeros that new logs were filled with, in no other sum */
+    uint64_t filter_negatives; /* reads that a filter spared a table; and those that it */
+    uint64_t filter_false_positives;                /* should have spared it */
+    uint64_t sync_p50_us, sync_p99_us, sync_max_us; /* of syncs of logs */
+    /* In thousandths: bytes written by bytes of yours; bytes of tables by those of the
+     * largest level and below; tables asked by reads that asked any. */
+    uint64_t write_amplification, space_amplification, read_amplification;
 };
 RIPTIDE_API void riptide_stats_get(const struct riptide *store,
                                    struct riptide_stats *out);

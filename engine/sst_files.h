@@ -36,6 +36,8 @@ struct sst_files {
     size_t open_max;     /* at least 1 */
     size_t open;         /* descriptors on the list */
     uint64_t opened;     /* times that one was opened */
+    /* by sst_get */
+    uint64_t asked, filter_negatives, filter_false_positives;
     struct sst_file *newest, *oldest;
 };
 

@@ -505,7 +505,9 @@ enum err sst_get(struct sst *sst, const struct sst_query *query, bool *found,
                  uint64_t *tag, slice *value, struct sst_pin *pin, struct err_detail *why)
 {
     assert(!pin->entry && !pin->block);
+    sst->files->asked++;
     if (!sst_may_contain(sst, query)) {
+        sst->files->filter_negatives++;
         *found = false;
         return ERR_OK;
     }
@@ -513,6 +515,7 @@ enum err sst_get(struct sst *sst, const struct sst_query *query, bool *found,
     enum err e = find_block(sst, query->key, query->tag, &i, why);
     if (e) return e;
     if (i == sst->index.restarts) {
+        sst->files->filter_false_positives += sst->filter_bytes > 0;
         *found = false;
         return ERR_OK;
     }
@@ -533,6 +536,7 @@ enum err sst_get(struct sst *sst, const struct sst_query *query, bool *found,
     }
     sst_pin_release(sst, pin);
     if (e && e != ERR_NOT_FOUND) return say_block(sst, why, e, 0, h.offset, "malformed");
+    sst->files->filter_false_positives += sst->filter_bytes > 0;
     *found = false;
     return ERR_OK;
 }

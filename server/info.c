@@ -130,14 +130,38 @@ static void section_keyspace(struct server *s, struct buf *b)
     }
 }
 
+static void ratio(struct buf *b, const char *name, uint64_t part, uint64_t whole)
+{
+    line(b, "%s:%.3f", name, whole ? (double)part / (double)whole : 0.0);
+}
+
+/* Counts of syncs by the time that they did not exceed: "127us=98,4095us=1". */
+static void sync_histogram(struct buf *b, const struct latency *l)
+{
+    char text[LATENCY_BUCKETS * 32];
+    size_t used = 0;
+    text[0] = 0;
+    for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+        if (l->buckets[i] == 0) continue;
+        int n =
+            snprintf(text + used, sizeof text - used, "%s%lluus=%llu", used ? "," : "",
+                     (1ull << i) - 1, (unsigned long long)l->buckets[i]);
+        if (n < 0 || (size_t)n >= sizeof text - used) break;
+        used += (size_t)n;
+    }
+    line(b, "sync_histogram:%s", text);
+}
+
 static void section_engine(struct server *s, struct buf *b)
 {
     struct db_stats d;
     db_stats_get(s->db, &d);
     for (int i = 0; i < LEVELS_MAX; i++)
-        line(b, "level%d:files=%llu,bytes=%llu,entries=%llu", i,
-             (unsigned long long)d.level[i].files, (unsigned long long)d.level[i].bytes,
-             (unsigned long long)d.level[i].entries);
+        line(b, "level%d:files=%llu,bytes=%llu,entries=%llu,bytes_in=%llu,bytes_out=%llu",
+             i, (unsigned long long)d.level[i].files,
+             (unsigned long long)d.level[i].bytes, (unsigned long long)d.level[i].entries,
+             (unsigned long long)d.moved[i].bytes_in,
+             (unsigned long long)d.moved[i].bytes_out);
     const struct {
         const char *name;
         uint64_t value;
@@ -155,6 +179,12 @@ static void section_engine(struct server *s, struct buf *b)
         {"trivial_moves", d.trivial_moves},
         {"syncs", d.syncs},
         {"sync_microseconds", d.sync_us},
+        {"sync_p50_microseconds", latency_percentile(&d.sync, 50)},
+        {"sync_p99_microseconds", latency_percentile(&d.sync, 99)},
+        {"sync_max_microseconds", d.sync.max_us},
+        {"stalls", d.stalls},
+        {"stall_microseconds", d.stall_us},
+        {"log_bytes_filled", d.log_bytes_filled},
         {"cache_hits", d.cache_hits},
         {"cache_misses", d.cache_misses},
         {"cache_bytes", d.cache_bytes},
@@ -167,6 +197,13 @@ static void section_engine(struct server *s, struct buf *b)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         field(b, rows[i].name, rows[i].value);
+    ratio(b, "write_amplification", db_stats_write_amplification(&d), 1000);
+    ratio(b, "space_amplification", db_stats_space_amplification(&d), 1000);
+    ratio(b, "read_amplification", db_stats_read_amplification(&d), 1000);
+    ratio(b, "cache_hit_rate", d.cache_hits, d.cache_hits + d.cache_misses);
+    ratio(b, "filter_hit_rate", d.filter_negatives,
+          d.filter_negatives + d.filter_false_positives);
+    sync_histogram(b, &d.sync);
 }
 
 static const struct section {

@@ -156,8 +156,16 @@ static void riptide_settle(void *store)
     db_settle(s->db);
 }
 
+static uint64_t riptide_filled(void *store)
+{
+    struct riptide *s = store;
+    struct db_stats stats;
+    db_stats_get(s->db, &stats);
+    return stats.log_bytes_filled;
+}
+
 const struct bench_store bench_riptide = {
     "riptide",         riptide_open,      riptide_close,  riptide_put,
     riptide_remove,    riptide_put_batch, riptide_get,    riptide_scan,
-    riptide_scan_back, riptide_compact,   riptide_settle,
+    riptide_scan_back, riptide_compact,   riptide_settle, riptide_filled,
 };

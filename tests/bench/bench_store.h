@@ -40,6 +40,9 @@ struct bench_store {
     size_t (*scan_back)(void *store, size_t n, uint64_t *sum);
     void (*compact)(void *store); /* NULL: nothing to compact */
     void (*settle)(void *store);  /* waits until background work is done */
+    /* Zeros written ahead of use since it was opened; NULL: none ever. They belong to no
+     * write amplification. */
+    uint64_t (*filled)(void *store);
 };
 
 extern const struct bench_store bench_riptide, bench_leveldb, bench_rocksdb, bench_lmdb;

@@ -340,6 +340,58 @@ static void an_absent_store_is_not_created_unasked(void)
     teststore_deinit(&t);
 }
 
+/* What the statistics say against what was done and what the files are. */
+static void statistics_agree_with_what_was_done(void)
+{
+    struct teststore t;
+    struct db_stats s;
+    teststore_init(&t);
+    t.options.sync = SYNC_ALWAYS;
+    t.options.filter_bits = 10;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    for (int i = 0; i < 10; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%d", i);
+        REQUIRE_INT(teststore_put(&t, key, "value"), ERR_OK);
+    }
+    db_stats_get(t.db, &s);
+    CHECK_INT(s.sync.count, 10);
+    CHECK_INT(s.syncs, 10);
+    CHECK_INT(s.user_bytes_written, 10 * (1 + 1 + 2 + 1 + 5));
+    CHECK_INT(s.log_bytes_written, s.user_bytes_written + 10 * 32);
+    CHECK_INT(db_stats_write_amplification(&s),
+              (s.log_bytes_written + s.manifest_bytes_written) * 1000 /
+                  s.user_bytes_written);
+    CHECK_INT(s.reads, 0);
+
+    REQUIRE_INT(db_flush(t.db), ERR_OK);
+    db_stats_get(t.db, &s);
+    uint64_t first = s.level[0].bytes;
+    CHECK(first > 0);
+    CHECK_INT(s.moved[0].bytes_in, first);
+    CHECK_INT(s.moved[0].bytes_out, 0);
+    CHECK_INT(s.log_bytes_filled, 2 * t.options.log_bytes); /* the next logs */
+    REQUIRE_INT(teststore_put(&t, "k3", "again"), ERR_OK);
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+    db_stats_get(t.db, &s);
+    CHECK_INT(s.moved[0].bytes_out, s.moved[0].bytes_in);
+    CHECK_INT(s.compact_bytes_read, s.moved[0].bytes_in);
+    CHECK_INT(s.moved[1].bytes_in, s.level[1].bytes);
+    CHECK_INT(s.table_bytes_written, s.moved[0].bytes_in + s.moved[1].bytes_in);
+    CHECK_INT(db_stats_space_amplification(&s), 1000);
+
+    teststore_expect(&t, "k3", "again");
+    teststore_expect(&t, "k4", "value");
+    teststore_expect(&t, "k3x", NULL); /* within the table's bounds: the filter denies */
+    teststore_expect(&t, "z", NULL);   /* outside: no table is asked */
+    db_stats_get(t.db, &s);
+    CHECK_INT(s.reads, 4);
+    CHECK_INT(s.tables_asked, 3);
+    CHECK_INT(s.filter_negatives + s.filter_false_positives, 1);
+    CHECK_INT(db_stats_read_amplification(&s), 750);
+    teststore_deinit(&t);
+}
+
 CU_TestInfo engine_db_tests[] = {
     {"a_new_store_is_empty_and_sound", a_new_store_is_empty_and_sound},
     {"a_put_is_read_back_overwritten_and_deleted",
@@ -369,5 +421,6 @@ CU_TestInfo engine_db_tests[] = {
      a_strangers_directory_is_refused_untouched},
     {"a_store_that_is_open_is_locked", a_store_that_is_open_is_locked},
     {"an_absent_store_is_not_created_unasked", an_absent_store_is_not_created_unasked},
+    {"statistics_agree_with_what_was_done", statistics_agree_with_what_was_done},
     CU_TEST_INFO_NULL,
 };
