@@ -260,6 +260,16 @@ enum riptide_error riptide_check(const char *path,
 
 /* ---- writing ---- */
 
+/* The engine's own limits leave room for what a server puts in front of keys and values. */
+static_assert(RIPTIDE_KEY_BYTES_MAX <= KEY_BYTES_MAX, "the engine takes every key");
+static_assert(RIPTIDE_VALUE_BYTES_MAX <= VALUE_BYTES_MAX, "and every value");
+static_assert(RIPTIDE_BATCH_BYTES_MAX == BATCH_BYTES_MAX, "same number");
+
+static bool too_large(size_t key_size, size_t value_size)
+{
+    return key_size > RIPTIDE_KEY_BYTES_MAX || value_size > RIPTIDE_VALUE_BYTES_MAX;
+}
+
 /* Outside a group every write first takes in what background work has finished. */
 static void take_in(struct riptide *store)
 {
@@ -269,6 +279,7 @@ static void take_in(struct riptide *store)
 enum riptide_error riptide_put(struct riptide *store, const void *key, size_t key_size,
                                const void *value, size_t value_size)
 {
+    if (too_large(key_size, value_size)) return RIPTIDE_TOO_LARGE;
     take_in(store);
     return error_of(
         db_put(store->db, slice_of(key, key_size), slice_of(value, value_size)));
@@ -276,6 +287,7 @@ enum riptide_error riptide_put(struct riptide *store, const void *key, size_t ke
 
 enum riptide_error riptide_delete(struct riptide *store, const void *key, size_t key_size)
 {
+    if (too_large(key_size, 0)) return RIPTIDE_TOO_LARGE;
     take_in(store);
     return error_of(db_delete(store->db, slice_of(key, key_size)));
 }
@@ -303,6 +315,7 @@ enum riptide_error riptide_batch_put(struct riptide_batch *batch, const void *ke
                                      size_t key_size, const void *value,
                                      size_t value_size)
 {
+    if (too_large(key_size, value_size)) return RIPTIDE_TOO_LARGE;
     return error_of(
         batch_put(&batch->batch, slice_of(key, key_size), slice_of(value, value_size)));
 }
@@ -310,6 +323,7 @@ enum riptide_error riptide_batch_put(struct riptide_batch *batch, const void *ke
 enum riptide_error riptide_batch_delete(struct riptide_batch *batch, const void *key,
                                         size_t key_size)
 {
+    if (too_large(key_size, 0)) return RIPTIDE_TOO_LARGE;
     return error_of(batch_delete(&batch->batch, slice_of(key, key_size)));
 }
 

@@ -66,7 +66,7 @@ enum riptide_error {
     RIPTIDE_NEWER_FORMAT = 9, /* written by a newer version */
     RIPTIDE_EXISTS = 10,      /* error_if_exists, and it does */
     RIPTIDE_INVALID = 11,     /* an option or a path out of its range */
-    RIPTIDE_TOO_LARGE = 12,   /* a key above 64 KiB, a value above 512 MiB, ... */
+    RIPTIDE_TOO_LARGE = 12,   /* a key, value or batch above its limit; see writing */
     RIPTIDE_WRITES_REFUSED = 13, /* a write or sync had failed: riptide_write_error */
     RIPTIDE_BUSY = 14            /* too much unfinished work; step and try again */
 };
@@ -144,7 +144,13 @@ riptide_check(const char *path,
 /* ---- writing ----
  *
  * Each call is one atomic change with its own write, and under SYNC_ALWAYS its own sync.
- * Share them with a batch or a group. A call may wait for background work that lags. */
+ * Share them with a batch or a group. A call may wait for background work that lags.
+ * Beyond these limits the answer is RIPTIDE_TOO_LARGE and nothing has changed. */
+
+#define RIPTIDE_KEY_BYTES_MAX   (64u << 10)  /* 64 KiB */
+#define RIPTIDE_VALUE_BYTES_MAX (512u << 20) /* 512 MiB */
+/* Of a batch, and of a group: keys, values, and up to eleven bytes for each change. */
+#define RIPTIDE_BATCH_BYTES_MAX (1024u << 20)
 
 RIPTIDE_API enum riptide_error riptide_put(struct riptide *store, const void *key,
                                            size_t key_size, const void *value,

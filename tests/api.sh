@@ -16,7 +16,8 @@ render() {
 
 This page is made from [riptide.h](../engine/riptide.h) by `make api`; `make api-check`
 compares the two. [embed.c](../tests/examples/embed.c) is a whole program, and
-[durable.c](../tests/examples/durable.c) one that is killed while it writes.
+[durable.c](../tests/examples/durable.c) one that is killed while it writes;
+[backup.c](../tests/examples/backup.c) reads backwards, and copies a store while it is written.
 
 END
     awk '

@@ -47,6 +47,16 @@ sound
 END
 }
 
+# A copy that was made while the store was written, read by another process.
+copies() { # PROGRAM
+    rm -rf "$tmp/store" "$tmp/copy"
+    diff - <("$1" write "$tmp/store" "$tmp/copy" 2>&1 && "$1" read "$tmp/copy" 2>&1) << 'END'
+before: the 999. entry, the 998. entry, the 997. entry
+now: the 1999. entry, the 1998. entry, the 1997. entry
+the 999. entry, the 998. entry, the 997. entry
+END
+}
+
 # What the program said was in the store is there although it was killed.
 survives_kill() { # PROGRAM
     local said=0 kept
@@ -80,7 +90,7 @@ ok 'the header is C++' clang++ -std=c++11 "${strict[@]}" \
     -fsyntax-only -x c++ "$prefix/include/riptide.h"
 
 # shellcheck disable=SC2046 # flags are words
-for example in embed durable; do
+for example in embed durable backup; do
     source=tests/examples/$example.c
     ok "$example.c with the shared library" cc -std=c99 "${strict[@]}" "$source" \
         $(pkg-config --cflags --libs riptide) -Wl,-rpath,"$prefix/lib" -o "$tmp/$example"
@@ -90,6 +100,8 @@ for example in embed durable; do
 done
 ok 'embed, shared' run_example "$tmp/embed"
 ok 'embed, static' run_example "$tmp/embed-static"
+ok 'backup, shared' copies "$tmp/backup"
+ok 'backup, static' copies "$tmp/backup-static"
 for _ in 1 2 3 4 5; do
     ok 'a put that has returned survives kill -9' survives_kill "$tmp/durable"
 done

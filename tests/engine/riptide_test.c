@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/err.h"
 #include "engine/riptide.h"
 
 /* A directory of its own on the real disk, with a store in it. */
@@ -254,6 +255,53 @@ static void a_checkpoint_is_a_store_of_its_own(void)
     end();
 }
 
+/* At the limit it works, one byte beyond it nothing happens. (What is refused is not
+ * read: no such value is there.) */
+static void keys_and_values_have_exact_limits(void)
+{
+    static char key[RIPTIDE_KEY_BYTES_MAX + 1];
+    const size_t most = RIPTIDE_VALUE_BYTES_MAX;
+    const void *value;
+    size_t size;
+    begin(NULL);
+    struct riptide_batch *b = riptide_batch_new();
+    REQUIRE(b != NULL);
+    memset(key, 'k', sizeof key);
+    CHECK_INT(riptide_put(store, key, sizeof key - 1, "v", 1), RIPTIDE_OK);
+    CHECK_INT(riptide_put(store, key, sizeof key, "v", 1), RIPTIDE_TOO_LARGE);
+    CHECK_INT(riptide_delete(store, key, sizeof key), RIPTIDE_TOO_LARGE);
+    CHECK_INT(riptide_put(store, "k", 1, key, most + 1), RIPTIDE_TOO_LARGE);
+    CHECK_INT(riptide_batch_put(b, key, sizeof key, "v", 1), RIPTIDE_TOO_LARGE);
+    CHECK_INT(riptide_batch_delete(b, key, sizeof key), RIPTIDE_TOO_LARGE);
+    CHECK_INT(riptide_batch_put(b, "k", 1, key, most + 1), RIPTIDE_TOO_LARGE);
+    CHECK_INT(riptide_write(store, b), RIPTIDE_OK); /* nothing is in it */
+    riptide_batch_free(b);
+    CHECK_INT(riptide_compact(store), RIPTIDE_OK);
+    reopen();
+    REQUIRE_INT(riptide_get(store, key, sizeof key - 1, &value, &size, &why), RIPTIDE_OK);
+    CHECK_SLICE(slice_of(value, size), slice_text("v"));
+    expect("k", NULL);
+    CHECK_TEXT(riptide_error_text(RIPTIDE_TOO_LARGE), err_text(ERR_TOO_LARGE));
+    end();
+}
+
+/* The largest value, and a batch that is full with two of them but for what the changes
+ * cost beside their values. */
+static void a_batch_takes_a_gibibyte_and_no_more(void)
+{
+    const size_t most = RIPTIDE_VALUE_BYTES_MAX;
+    char *value = calloc(1, most); /* pages of zeros: no memory until it is written */
+    struct riptide_batch *b = riptide_batch_new();
+    REQUIRE(value != NULL && b != NULL);
+    CHECK_INT(riptide_batch_put(b, "a", 1, value, most), RIPTIDE_OK);
+    CHECK_INT(riptide_batch_put(b, "b", 1, value, most), RIPTIDE_TOO_LARGE);
+    CHECK_INT(riptide_batch_put(b, "b", 1, value, most - 100), RIPTIDE_OK);
+    CHECK_INT(riptide_batch_put(b, "c", 1, value, 100), RIPTIDE_TOO_LARGE);
+    CHECK_INT(riptide_batch_delete(b, "a", 1), RIPTIDE_OK);
+    riptide_batch_free(b);
+    free(value);
+}
+
 static void much_data_passes_through_flush_and_compaction(void)
 {
     static const bool threads[] = {false, true};
@@ -404,6 +452,8 @@ CU_TestInfo engine_riptide_tests[] = {
     {"a_snapshot_shows_its_moment_to_gets_and_iterators",
      a_snapshot_shows_its_moment_to_gets_and_iterators},
     {"a_checkpoint_is_a_store_of_its_own", a_checkpoint_is_a_store_of_its_own},
+    {"keys_and_values_have_exact_limits", keys_and_values_have_exact_limits},
+    {"a_batch_takes_a_gibibyte_and_no_more", a_batch_takes_a_gibibyte_and_no_more},
     {"much_data_passes_through_flush_and_compaction",
      much_data_passes_through_flush_and_compaction},
     {"sync_now_covers_what_was_written_without_syncs",
