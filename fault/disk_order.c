@@ -74,6 +74,10 @@ struct dir_name {
     char name[DISK_NAME_MAX + 1];
 };
 
+/* Where bytes that are read come from: from the write that follows, from the disk after a
+ * write has failed, or from the disk before anybody has written. */
+enum origin { COMING, FAILED, INHERITED };
+
 struct disk_order {
     struct disk disk;
     struct mem *mem;
@@ -93,7 +97,7 @@ struct disk_order {
     struct {
         struct inode *file; /* that the reader is told about; NULL: nobody calls it */
         unsigned dir;
-        bool found; /* the bytes are what the disk shows, not what is being written */
+        enum origin origin;
     } reading;
 };
 
@@ -412,12 +416,12 @@ void disk_order_edit_adds(struct disk_order *order, const char *name)
     struct entry *e = entry_find(order, order->reading.dir, name);
     if (!e) {
         order->checks[ORDER_EDIT]++;
-        if (!order->reading.found)
+        if (order->reading.origin == COMING)
             violation(order, ORDER_EDIT, "%s: %s: there is no such file",
                       site_name(SITE_MANIFEST_WRITE), name);
         return;
     }
-    if (manifest->in_force && !order->reading.found)
+    if (manifest->in_force && order->reading.origin == COMING)
         require_named(order, SITE_MANIFEST_WRITE, e, manifest);
     struct naming *n = naming_find(e, manifest);
     if (!n) {
@@ -435,8 +439,9 @@ void disk_order_edit_frees(struct disk_order *order, const char *name)
     assert(order->reading.file);
     struct entry *e = entry_find(order, order->reading.dir, name);
     struct naming *n = e ? naming_find(e, order->reading.file) : NULL;
-    /* by the write that comes, or by one that counts as durable */
-    if (n) n->freed = order->reading.found ? 0 : order->now + 1;
+    /* By the write that comes. What was named by a write that left nothing never was; what
+     * was freed before anybody looked counts as durable. */
+    if (n) n->freed = order->reading.origin == COMING ? order->now + 1 : 0;
 }
 
 void disk_order_points_to(struct disk_order *order, const char *manifest)
@@ -444,12 +449,12 @@ void disk_order_points_to(struct disk_order *order, const char *manifest)
     assert(order->reading.file);
     struct entry *e = entry_find(order, order->reading.dir, manifest);
     order->reading.file->target = e ? e->inode : NULL;
-    if (e && order->reading.found) e->inode->in_force = true;
+    if (e && order->reading.origin == INHERITED) e->inode->in_force = true;
 }
 
 /* Tells the reader what the file holds, or is going to hold. */
-static void tell_reader(struct disk_order *o, const struct order_file *f, bool found,
-                        uint64_t offset, const void *bytes, size_t n)
+static void tell_reader(struct disk_order *o, const struct order_file *f,
+                        enum origin origin, uint64_t offset, const void *bytes, size_t n)
 {
     struct entry *e = o->entries;
     while (e && e->inode != f->inode)
@@ -458,8 +463,8 @@ static void tell_reader(struct disk_order *o, const struct order_file *f, bool f
     if (!e || !o->reader) return;
     o->reading.file = f->inode;
     o->reading.dir = f->dir;
-    o->reading.found = found;
-    if (found && f->inode->kind == KIND_CURRENT) e->pointer = true;
+    o->reading.origin = origin;
+    if (origin == INHERITED && f->inode->kind == KIND_CURRENT) e->pointer = true;
     o->reader(o->reader_arg, o, f->dir, e->name, offset, bytes, n);
     o->reading.file = NULL;
 }
@@ -472,7 +477,7 @@ static bool is_read(const struct disk_file *file)
 
 /* What a manifest or pointer holds, read from the disk: when one of an earlier process is
  * opened first, and when a write has answered an error. */
-static void read_back(struct disk_order *o, struct order_file *f)
+static void read_back(struct disk_order *o, struct order_file *f, enum origin origin)
 {
     const struct disk_ops *ops = f->inner->disk->ops;
     uint64_t size = 0;
@@ -486,7 +491,7 @@ static void read_back(struct disk_order *o, struct order_file *f)
         n += got;
     }
     enter(&o->disk);
-    tell_reader(o, f, true, 0, bytes, n);
+    tell_reader(o, f, origin, 0, bytes, n);
     leave(o);
     mem_free(o->mem, bytes);
 }
@@ -758,7 +763,7 @@ static int order_open(struct disk_dir *dir, const char *name, unsigned flags,
     if (flags & DISK_TRUNC) f->inode->read = true;
     if (!f->inode->read &&
         (f->file.kind == KIND_MANIFEST || f->file.kind == KIND_CURRENT))
-        read_back(o, f);
+        read_back(o, f, INHERITED);
     *out = &f->file;
     return 0;
 }
@@ -822,11 +827,11 @@ static int order_write(struct disk_file *file, uint64_t offset, const void *buf,
     struct disk_order *o = enter(file->disk);
     struct order_file *f = (struct order_file *)file;
     if (site_kind(site) == KIND_WAL) check_recycled(o, f->inode, site);
-    if (is_read(file)) tell_reader(o, f, false, offset, buf, n);
+    if (is_read(file)) tell_reader(o, f, COMING, offset, buf, n);
     leave(o);
     int result = f->inner->disk->ops->write(f->inner, offset, buf, n, site, put);
     note_change(file, site, (struct range){offset, offset + n});
-    if (result && is_read(file)) read_back(o, f);
+    if (result && is_read(file)) read_back(o, f, FAILED);
     return result;
 }
 

@@ -512,6 +512,24 @@ static void a_switch_that_answers_an_error_counts_when_it_is_there(void)
     finish(&x);
 }
 
+/* Its bytes were asked for after the error: they are no pointer, and name nothing. */
+static void a_switch_whose_first_write_failed_puts_nothing_in_force(void)
+{
+    struct fixture x;
+    start(&x);
+    table(&x, "000003.sst");
+    next_manifest(&x, "MANIFEST-000009");
+    edit(&x, "+000003.sst");
+    struct disk_file *f = create(&x, "CURRENT.tmp", SITE_CURRENT_CREATE);
+    disk_sim_fail_next(x.sim, DISK_EFFECT_FULL, EIO, 0);
+    CHECK_INT(disk_write(f, 0, "MANIFEST-000009", 15, SITE_CURRENT_WRITE, NULL), -EIO);
+    disk_close(f);
+    unlink_table(&x, "000003.sst");
+    CHECK_INT(disk_unlink(x.dir, "MANIFEST-000009", SITE_MANIFEST_UNLINK), 0);
+    expect(&x, ORDER_DELETE, 0, "");
+    finish(&x);
+}
+
 /* ---- recycled logs ---- */
 
 static void a_recycled_log_written_before_its_name_is_durable(void)
@@ -731,6 +749,7 @@ CU_TestInfo fault_disk_order_tests[] = {
     ROW(what_only_the_old_manifest_names_stays_until_the_switch_is_durable),
     ROW(a_switch_whose_sync_failed_stays_open_until_another_switch),
     ROW(a_switch_that_answers_an_error_counts_when_it_is_there),
+    ROW(a_switch_whose_first_write_failed_puts_nothing_in_force),
     ROW(a_recycled_log_written_before_its_name_is_durable),
     ROW(a_reply_before_the_log_is_synced),
     ROW(a_reply_may_leave_while_a_later_group_is_not_synced),
