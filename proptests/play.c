@@ -285,6 +285,8 @@ static bool close_store(struct play *p)
     bool settled = !p->failing && !p->refused;
     enum err e = db_close(p->db);
     p->db = NULL;
+    /* An edit that failed and was not tried again is as open as after a crash. */
+    if (!settled) event(p, PLAY_CRASHED);
     bool ok = may_fail(p, e, "close");
     if (ok && settled) {
         model_durable(p->model);
