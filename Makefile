@@ -482,7 +482,8 @@ bench-engine: ## the engine beside LevelDB, RocksDB and LMDB (ARGS="--repeats 3"
 	@tests/bench/bench_engine.py build/release/bench-engine $(ARGS)
 
 bench-engine-smoke: ## one per cent of it
-	@$(MAKE) --no-print-directory bench-engine ARGS="--n 10000 --repeats 1"
+	@$(MAKE) --no-print-directory bench-engine \
+	  ARGS="--n 10000 --repeats 1 --out build/bench/engine-smoke"
 
 bench-instructions: ## instructions of a put and a get, ours beside LevelDB's, by callgrind
 	@tests/install.sh $(BENCH_PACKAGES) valgrind
@@ -498,6 +499,48 @@ bench-instructions-smoke: ## one per cent of it
 CI_STEPS += bench-instructions-smoke
 
 .PHONY: bench-engine bench-engine-smoke bench-instructions bench-instructions-smoke
+
+# ---- more data than memory; loads for a while ----
+
+CI_STEPS += bench-large-smoke soak-loads-smoke
+
+figures: ## write what the benchmarks measured into docs/performance.md
+	tests/bench/fill_figures.py
+
+.PHONY: figures
+BENCH_DIR ?= build/bench/large
+SOAK_DIR  ?= build/bench/soak
+
+$(BUILD)/bench_large: $(call obj,tests/bench/bench_large.c) $(BUILD)/libengine.a \
+                      $(BUILD)/libfault.a
+$(BUILD)/soak_loads: $(call obj,tests/bench/soak_loads.c) $(BUILD)/libengine.a \
+                     $(BUILD)/libfault.a
+$(BUILD)/bench_large $(BUILD)/soak_loads:
+	@echo '  ld  $@'
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+bench-large: ## 2.2 GB of data, 64 MB of cache and memtables: speed and memory (BENCH_DIR=)
+	@$(MAKE) $(SUB) build/release/bench_large
+	@mkdir -p $(dir $(BENCH_DIR))
+	timeout 3600 build/release/bench_large $(BENCH_DIR) $(ARGS)
+
+bench-large-smoke: # one per cent of it
+	@$(MAKE) $(SUB) build/release/bench_large
+	@mkdir -p build/bench
+	timeout 120 build/release/bench_large build/bench/large-smoke --megabytes 22
+
+soak-loads: ## 24 mixed loads, FOR=25 seconds each: memory and descriptors stay flat
+	@$(MAKE) $(SUB) build/release/soak_loads
+	@mkdir -p $(dir $(SOAK_DIR))
+	timeout 86400 build/release/soak_loads $(SOAK_DIR) \
+	  --seconds $(if $(filter command environment,$(origin FOR)),$(FOR),25)
+
+soak-loads-smoke: # half a second each
+	@$(MAKE) $(SUB) build/release/soak_loads
+	@mkdir -p build/bench
+	timeout 300 build/release/soak_loads build/bench/soak-smoke --seconds 0.5
+
+.PHONY: bench-large bench-large-smoke soak-loads soak-loads-smoke
 
 # ---- fuzzing ----
 #
