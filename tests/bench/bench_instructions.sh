@@ -20,7 +20,7 @@ count() {
     backend=$1 function=$2
     shift 2
     # The first number is what callgrind collected while only `function` was running.
-    valgrind --tool=callgrind --collect-atstart=no --toggle-collect="$function" \
+    valgrind --tool=callgrind --collect-atstart=no --toggle-collect="$function*" \
         --callgrind-out-file=/dev/null \
         "$program" "$backend" "$tmp/store" "$n" "$@" >"$tmp/out" 2>&1 || return 1
     awk '/Collected/ { print $NF; found = 1 } END { exit !found }' "$tmp/out"
