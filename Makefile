@@ -185,14 +185,15 @@ $(BUILD)/riptidekv-check: $(BUILD)/server/check_main.o $(BUILD)/libserver.a \
 	@echo '  ld  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
-# One object of everything that riptide.h needs, in which only riptide_* is visible. Both
-# libraries are made of it.
+# One object of everything that riptide.h and riptide_server.h need, in which only
+# riptide_* is visible. Both libraries are made of it.
 LIB_MAJOR   = 0
 LIB_VERSION = $(shell sed -n 's/^#define RIPTIDE_VERSION "\(.*\)"/\1/p' engine/riptide.h)
 
-$(BUILD)/riptide.o: $(BUILD)/engine/riptide.o $(BUILD)/libengine.a $(BUILD)/libfault.a
+$(BUILD)/riptide.o: $(BUILD)/engine/riptide.o $(BUILD)/server/riptide_server.o \
+                    $(BUILD)/libserver.a $(BUILD)/libengine.a $(BUILD)/libfault.a
 	@echo '  ld  $@'
-	$(Q)$(CC) -r -nostdlib -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+	$(Q)$(CC) -r -nostdlib -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 	$(Q)objcopy --wildcard --keep-global-symbol='riptide_*' $@
 
 $(BUILD)/libriptide.a: $(BUILD)/riptide.o
@@ -205,7 +206,7 @@ $(BUILD)/libriptide.so: $(BUILD)/riptide.o
 	$(Q)$(CC) -shared -Wl,-soname,libriptide.so.$(LIB_MAJOR) $(LDFLAGS_ALL) -o $@ $< \
 	    $(LDLIBS_ALL)
 
-lib: ## the engine as a library: build/release/libriptide.a and libriptide.so
+lib: ## engine and server as a library: build/release/libriptide.a and libriptide.so
 	@$(MAKE) $(SUB) VARIANT=lib build/lib/libriptide.a build/lib/libriptide.so
 	@mkdir -p build/release
 	@cp build/lib/libriptide.a build/lib/libriptide.so build/release/
@@ -218,6 +219,8 @@ install: all lib ## programs, library, header and pkg-config file below PREFIX (
 	install -m 755 build/release/riptidekv-server build/release/riptidekv-check \
 	    $(INSTALL_TO)/bin
 	install -m 644 engine/riptide.h $(INSTALL_TO)/include
+	sed 's,"engine/riptide.h",<riptide.h>,' server/riptide_server.h \
+	    > $(INSTALL_TO)/include/riptide_server.h
 	install -m 644 build/release/libriptide.a $(INSTALL_TO)/lib
 	install -m 755 build/release/libriptide.so $(INSTALL_TO)/lib/libriptide.so.$(LIB_VERSION)
 	ln -sf libriptide.so.$(LIB_VERSION) $(INSTALL_TO)/lib/libriptide.so.$(LIB_MAJOR)

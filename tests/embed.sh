@@ -28,7 +28,7 @@ only_ours() { # NM-OPTIONS...
     seen=$(nm "$@" --defined-only | awk 'NF == 3 {print $3}' | sort -u)
     [ -n "$seen" ] || { echo "no symbols at all" && return 1; }
     echo "$seen" | grep -v '^riptide_' && return 1
-    comm -3 <(echo "$seen") <(grep -oE '\briptide_[a-z_]+\(' engine/riptide.h |
+    comm -3 <(echo "$seen") <(grep -ohE '\briptide_[a-z_]+\(' engine/riptide.h server/riptide_server.h |
         tr -d '(' | sort -u) > "$tmp/differ"
     [ ! -s "$tmp/differ" ] || { echo "header and library differ:" && cat "$tmp/differ"; false; }
 }
@@ -57,6 +57,16 @@ the 999. entry, the 998. entry, the 997. entry
 END
 }
 
+serves() { # PROGRAM
+    rm -rf "$tmp/store"
+    diff - <("$1" "$tmp/store" 2>&1 | tr -d '\r') << 'END'
+SET: +OK
+GET: $5
+hello
+stopped
+END
+}
+
 # What the program said was in the store is there although it was killed.
 survives_kill() { # PROGRAM
     local said=0 kept
@@ -78,19 +88,22 @@ survives_kill() { # PROGRAM
 make=(make --no-print-directory)
 ok 'make install' "${make[@]}" install PREFIX="$prefix"
 for f in bin/riptidekv-server bin/riptidekv-check lib/libriptide.a lib/libriptide.so \
-    include/riptide.h lib/pkgconfig/riptide.pc; do
+    include/riptide.h include/riptide_server.h lib/pkgconfig/riptide.pc; do
     ok "$f is installed" test -s "$prefix/$f"
 done
 ok 'the shared library shows riptide_* only' only_ours -D "$prefix/lib/libriptide.so"
 ok 'the static library shows riptide_* only' only_ours -g "$prefix/lib/libriptide.a"
 
 strict=(-Wall -Wextra -Wpedantic -Werror)
-ok 'the header is C99' cc -std=c99 "${strict[@]}" -fsyntax-only -x c "$prefix/include/riptide.h"
-ok 'the header is C++' clang++ -std=c++11 "${strict[@]}" \
-    -fsyntax-only -x c++ "$prefix/include/riptide.h"
+for header in riptide riptide_server; do
+    ok "$header.h is C99" cc -std=c99 "${strict[@]}" -I"$prefix/include" \
+        -fsyntax-only -x c "$prefix/include/$header.h"
+    ok "$header.h is C++" clang++ -std=c++11 "${strict[@]}" -I"$prefix/include" \
+        -fsyntax-only -x c++ "$prefix/include/$header.h"
+done
 
 # shellcheck disable=SC2046 # flags are words
-for example in embed durable backup; do
+for example in embed durable backup serve; do
     source=tests/examples/$example.c
     ok "$example.c with the shared library" cc -std=c99 "${strict[@]}" "$source" \
         $(pkg-config --cflags --libs riptide) -Wl,-rpath,"$prefix/lib" -o "$tmp/$example"
@@ -102,6 +115,8 @@ ok 'embed, shared' run_example "$tmp/embed"
 ok 'embed, static' run_example "$tmp/embed-static"
 ok 'backup, shared' copies "$tmp/backup"
 ok 'backup, static' copies "$tmp/backup-static"
+ok 'serve, shared' serves "$tmp/serve"
+ok 'serve, static' serves "$tmp/serve-static"
 for _ in 1 2 3 4 5; do
     ok 'a put that has returned survives kill -9' survives_kill "$tmp/durable"
 done
