@@ -127,6 +127,15 @@ static bool compare_walk(struct play *p, struct db_iter *it)
     if (db_iter_valid(it) || i < model_count(p->model))
         return problem(p, "scan: ends after %zu of %zu keys, or has more", i,
                        model_count(p->model));
+    for (db_iter_last(it); db_iter_valid(it) && i > 0; db_iter_prev(it)) {
+        slice want = model_key(p->model, --i, &want_value);
+        if (!slice_equal(db_iter_key(it), want) ||
+            !slice_equal(db_iter_value(it), want_value))
+            return problem(p, "scan back: key %zu is not %.*s, or its value differs", i,
+                           (int)want.size, (const char *)want.data);
+    }
+    if (db_iter_valid(it) || i > 0)
+        return problem(p, "scan back: ends %zu keys before the first, or goes on", i);
     return true;
 }
 
@@ -153,26 +162,50 @@ bool play_compare(struct play *p)
 static void iter_close(struct play *p)
 {
     if (p->iter) db_iter_free(p->iter);
+    if (p->snapshot) db_snapshot_free(p->db, p->snapshot);
     p->iter = NULL;
+    p->snapshot = NULL;
+}
+
+/* Everything that an iterator shows, in either direction. */
+static bool walk(struct db_iter *it, bool back, struct model_digest *out)
+{
+    model_digest_init(out);
+    back ? db_iter_last(it) : db_iter_first(it);
+    while (db_iter_valid(it)) {
+        model_digest_key(out, db_iter_key(it), db_iter_value(it));
+        back ? db_iter_prev(it) : db_iter_next(it);
+    }
+    return db_iter_error(it, NULL) == ERR_OK;
+}
+
+static bool shows_its_moment(const struct play *p, struct db_iter *it)
+{
+    struct model_digest there, back;
+    return walk(it, false, &there) && walk(it, true, &back) &&
+           model_digest_equal(&there, &p->iter_digest) &&
+           model_digest_equal(&back, &p->iter_digest);
 }
 
 static bool iterate(struct play *p)
 {
+    struct db_iter *late;
     if (db_in_group(p->db)) return true;
     if (!p->iter) {
-        if (db_iter_new(p->db, &p->iter)) return problem(p, "iterate: no iterator");
+        if (db_iter_new(p->db, &p->iter) || db_snapshot_new(p->db, &p->snapshot))
+            return problem(p, "iterate: no iterator or no snapshot");
         p->iter_digest = model_digest_keys(p->model);
         return true;
     }
-    struct model_digest d;
-    model_digest_init(&d);
-    db_iter_seek(p->iter, slice_of(NULL, 0));
-    for (; db_iter_valid(p->iter); db_iter_next(p->iter))
-        model_digest_key(&d, db_iter_key(p->iter), db_iter_value(p->iter));
-    bool ok = model_digest_equal(&d, &p->iter_digest);
-    if (db_iter_error(p->iter, NULL)) ok = false;
+    bool ok = shows_its_moment(p, p->iter);
+    if (!ok) problem(p, "iterate: an iterator saw what came after it, or lost a key");
+    if (ok && !db_iter_new_at(p->db, p->snapshot, &late)) {
+        ok = shows_its_moment(p, late) ||
+             problem(p, "iterate: a snapshot shows what came after it, or lost a key");
+        db_iter_free(late);
+    }
     iter_close(p);
-    return ok || problem(p, "iterate: an iterator saw what came after it, or lost a key");
+    return ok;
 }
 
 /* ---- writing ---- */

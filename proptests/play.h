@@ -8,8 +8,8 @@
  * Threads: one.
  * Tests:   tests/proptests/play_test.c, tests/proptests/play_random_test.c
  *
- * What is checked: every read and every walk equals the model, also inside a group and
- * through an iterator while writes go on; no call fails unless a failure was asked for;
+ * What is checked: every read and every walk, there and back, equals the model, also inside
+ * a group and through an iterator or a snapshot while writes go on; no call fails unless a failure was asked for;
  * after a crash the store opens, is in a state that the model allows, and goes on from
  * there; a store that was closed verifies.
  */
@@ -44,6 +44,7 @@ struct play {
     struct db *db; /* NULL while closed */
     struct model *model;
     struct db_iter *iter;            /* open, or NULL */
+    struct db_snapshot *snapshot;    /* of the same moment, as long as the iterator */
     struct model_digest iter_digest; /* what it must see */
     struct rng rng;                  /* of survivors */
     uint32_t puts;                   /* so far: each writes another value */
