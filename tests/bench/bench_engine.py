@@ -114,17 +114,21 @@ def spread(values):
 def report(results, backends):
     first = backends[0]
     print(f"\n{'workload':13}" + "".join(f"{b:>24}" for b in backends) +
-          "".join(f"{'x ' + b:>11}" for b in backends[1:]))
+          "".join(f"{'x ' + b + ' [range]':>21}" for b in backends[1:]))
     for w in WORKLOADS:
-        cells, medians = "", {}
+        cells = ""
         for b in backends:
             rows = [r[w] for r in results[b] if w in r and r[w]["ops"] > 1]
             rows = rows or [r[w] for r in results[b] if w in r]
             median, low, high = spread([rate(r) for r in rows])
-            medians[b] = median
             cells += f"{median / 1e3:10.1f} [{low / 1e3:.0f}..{high / 1e3:.0f}]".rjust(24)
-        ratios = "".join(f"{medians[first] / medians[b]:11.2f}" if medians[b] else " " * 11
-                         for b in backends[1:])
+        ratios = ""
+        for b in backends[1:]:
+            # Of the same repeat: what slowed one slowed the other, more or less.
+            each = [rate(ours[w]) / rate(peer[w])
+                    for ours, peer in zip(results[first], results[b]) if rate(peer[w])]
+            median, low, high = spread(each) if each else (0, 0, 0)
+            ratios += f"{median:.2f} [{low:.2f}..{high:.2f}]".rjust(21) if each else " " * 21
         print(f"{w:13}{cells}{ratios}")
     print("\nCPU us an operation | p50 p99 p99.9 us | longest ms | WA | SA | "
           "MB resident: anonymous, mapped (medians)")

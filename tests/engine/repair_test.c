@@ -287,6 +287,8 @@ static void a_missing_table_is_told_with_its_keys(void)
     char name[32];
     snprintf(name, sizeof name, "%s", file_like(".sst")->name);
     unlink_file(name);
+    CHECK_INT(teststore_open(&t), ERR_MISSING);
+    CHECK(strstr(t.why.text, name) && strstr(t.why.text, "riptidekv-check --repair"));
     CHECK(repaired() > 0);
     CHECK(strstr(lines, name) != NULL);
     CHECK(strstr(lines, "entries lost: keys \"k0") != NULL);
@@ -484,10 +486,11 @@ static void whatever_chunk_is_zeroed_all_the_rest_is_saved(void)
 
 /* The k-th change of the repair is the last one that the process makes; then the power
  * fails. What is left can be repaired as before. */
-static void cut_anywhere(void (*damage)(void), enum disk_sim_survivors survivors)
+static void cut_anywhere(void (*damage)(void), enum disk_sim_survivors survivors,
+                         uint64_t seed)
 {
     struct rng rng;
-    rng_init(&rng, 7);
+    rng_init(&rng, seed);
     begin();
     damage();
     disk_sim_settle(t.disk);
@@ -531,16 +534,18 @@ static void damage_manifest(void)
 
 static void a_repair_that_is_cut_is_repeated(void)
 {
-    cut_anywhere(damage_table_and_log, DISK_SURVIVE_NONE);
-    cut_anywhere(damage_table_and_log, DISK_SURVIVE_ALL);
-    cut_anywhere(damage_table_and_log, DISK_SURVIVE_RANDOM);
+    cut_anywhere(damage_table_and_log, DISK_SURVIVE_NONE, 1);
+    cut_anywhere(damage_table_and_log, DISK_SURVIVE_ALL, 1);
+    for (uint64_t seed = 1; seed <= 12; seed++)
+        cut_anywhere(damage_table_and_log, DISK_SURVIVE_RANDOM, seed);
 }
 
 static void a_repair_without_manifest_that_is_cut_is_repeated(void)
 {
-    cut_anywhere(damage_manifest, DISK_SURVIVE_NONE);
-    cut_anywhere(damage_manifest, DISK_SURVIVE_ALL);
-    cut_anywhere(damage_manifest, DISK_SURVIVE_RANDOM);
+    cut_anywhere(damage_manifest, DISK_SURVIVE_NONE, 1);
+    cut_anywhere(damage_manifest, DISK_SURVIVE_ALL, 1);
+    for (uint64_t seed = 1; seed <= 12; seed++)
+        cut_anywhere(damage_manifest, DISK_SURVIVE_RANDOM, seed);
 }
 
 static void every_allocation_may_fail_and_nothing_leaks(void)
