@@ -377,6 +377,7 @@ $(BUILD)/shim_load: $(BUILD)/tests/bench/shim_load.o $(BUILD)/libengine.a \
 
 shim-proof: ## every file call goes through the shim: by symbols, and by stacks under strace
 	@$(MAKE) $(SUB) VARIANT=release WERROR=-Werror floor-objects build/release/shim_load
+	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-e2e
 	tests/shim_proof.sh $(CFLAGS_COMMON) $(CFLAGS_release)
 
 .PHONY: symbols floor-objects bench-points shim-proof
@@ -434,7 +435,8 @@ CI_STEPS   += bugs
 
 CRASH = timeout 3600 build/crash/crash --jobs $(JOBS)
 
-$(BUILD)/crash: $(call obj,tests/crash/crash.c $(CRASH_SRC) $(PROP_SRC)) \
+$(BUILD)/crash: $(call obj,tests/crash/crash.c $(CRASH_SRC) $(PROP_SRC) \
+                  tests/support/order_edits.c) \
                 $(BUILD)/libserver.a $(BUILD)/libengine.a $(BUILD)/libfault.a
 	@echo '  ld  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)

@@ -3,9 +3,14 @@
 #
 #   tests/shim_proof.sh
 #
-# Runs a store (tests/bench/shim_load.c) and, on a load of its own, the real server under
-# strace, which notes the stack of each system call that takes a path or a descriptor. A
-# call is accounted for when
+# Runs under strace, which notes the stack of each system call that takes a path or a
+# descriptor:
+#   - a store (tests/bench/shim_load.c),
+#   - the real server under redis-benchmark, twice,
+#   - the real server under the whole end-to-end load, the machine's package index
+#     (tests/e2e/package_index_test.c). Of that load's calls pread64 and poll are left out:
+#     to unwind a stack costs milliseconds, and there are tens of thousands of them.
+# A call is accounted for when
 #   - a function of the shim or of the real disk is on its stack, or
 #   - nothing of the program is, but _start, and the call only reads: the loader and the
 #     start of the C library, or
@@ -28,10 +33,16 @@ gate_functions() { # TREE
         awk '$2 ~ /^[tT]$/ {print $3}' | sort -u
 }
 
-trace() { # FILE PROGRAM ARGS...: as the program itself, with strace beside it
-    local out=$1
-    shift
-    exec strace -D -f -k -y -e trace=%file,%desc -e signal=none -o "$out" "$@"
+everything=%file,%desc
+changes=%file,read,readv,preadv,preadv2,write,writev,pwrite64,pwritev,pwritev2,close
+changes+=,fsync,fdatasync,syncfs,sync_file_range,ftruncate,fallocate,flock,fcntl,ioctl
+changes+=,lseek,getdents64,mmap,sendfile,splice,copy_file_range,dup,dup2,dup3
+changes+=,io_uring_setup,io_uring_enter
+
+trace() { # CALLS FILE PROGRAM ARGS...: as the program itself, with strace beside it
+    local calls=$1 out=$2
+    shift 2
+    exec strace -D -f -k -y --seccomp-bpf -e "trace=$calls" -e signal=none -o "$out" "$@"
 }
 
 # Prints a line per call that is not accounted for, then "N calls, G through the shim".
@@ -105,7 +116,7 @@ settle() { # until strace has written its last line
 
 run_store() { # TREE: prints the judgement
     mkdir -p "$tmp/disk"
-    (trace "$tmp/store.trace" "$1/build/release/shim_load" "$tmp/disk") ||
+    (trace $everything "$tmp/store.trace" "$1/build/release/shim_load" "$tmp/disk") ||
         echo "outside the shim: shim_load did not end well"
     settle "$tmp/store.trace"
     rm -rf "$tmp/disk"
@@ -114,7 +125,7 @@ run_store() { # TREE: prints the judgement
 
 # Starts the server and sets `port`; strace -D keeps the process id the server's own.
 start_server() {
-    (trace "$tmp/server.trace" "$PWD/build/release/riptidekv-server" --port 0 --dir "$tmp/store" \
+    (trace $everything "$tmp/server.trace" "$PWD/build/release/riptidekv-server" --port 0 --dir "$tmp/store" \
         --appendfsync always --memtable-bytes 65536) > "$tmp/server.log" 2>&1 &
     server=$!
     port=
@@ -143,12 +154,29 @@ stop_server() { # its exit code, or 1 when it had to be killed
 run_server() { # the judgement of two lives: load, SHUTDOWN, and once more
     for _ in 1 2; do
         start_server || { echo "outside the shim: the server did not start"; return; }
-        timeout 120 redis-benchmark -p "$port" -q -n 10000 -r 3000 -d 300 -P 8 -c 4 \
+        timeout 120 redis-benchmark -p "$port" -q -n 4000 -r 3000 -d 300 -P 8 -c 4 \
             -t set,get > /dev/null 2>&1 || echo "outside the shim: redis-benchmark failed"
         stop_server || echo "outside the shim: the server did not end well"
         settle "$tmp/server.trace"
         judge "$tmp/server.trace" "$PWD/build/release/riptidekv-server" "$tmp/gates"
     done
+}
+
+# The judgement of the end-to-end load: its server is started through a script.
+run_index() {
+    local server=$PWD/build/release/riptidekv-server
+    {
+        echo '#!/bin/bash'
+        declare -f trace
+        echo "trace '$changes' '$tmp/index.trace' '$server' \"\$@\""
+    } > "$tmp/traced-server"
+    chmod +x "$tmp/traced-server"
+    RIPTIDEKV_SERVER=$tmp/traced-server timeout 110 build/test/run-e2e --timeout 100 \
+        e2e/package_index/get_scan_and_redis_cli_agree_on_the_whole_index \
+        > "$tmp/index.log" 2>&1 ||
+        { tail -n 5 "$tmp/index.log"; echo "outside the shim: the end-to-end load failed"; }
+    settle "$tmp/index.trace"
+    judge "$tmp/index.trace" "$server" "$tmp/gates"
 }
 
 # A copy of the tree whose engine syncs by itself once.
@@ -175,6 +203,7 @@ run_store "$PWD" > "$tmp/judgement"
 if [ -f server/main.c ]; then
     "${make[@]}" -j2 build/release/riptidekv-server > /dev/null || fail "no server"
     run_server >> "$tmp/judgement"
+    run_index >> "$tmp/judgement"
 fi
 grep -A 12 '^outside' "$tmp/judgement" | head -n 60
 failed=$((failed + $(grep -c '^outside' "$tmp/judgement")))

@@ -6,9 +6,10 @@
 #
 # A patch opens with what it breaks, where the world has seen it, the command that must
 # catch it and the oracle that must say so ("any": no matter which; otherwise the bug must
-# go through when that oracle is silenced, where the patch says "only: yes"). A bug counts
-# as caught when the command fails within five seconds of exploring, without the bug it
-# would pass, and what failed was shrunk to at most ten operations.
+# go through when that oracle is silenced, where the patch says "only: yes"; the ordering
+# assert, which needs no crash, is silenced with it). A bug counts as caught when the
+# command fails within five seconds of exploring, without the bug it would pass, and what
+# failed was shrunk to at most ten operations.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 tree=$(mktemp -d) || exit 1
@@ -77,7 +78,7 @@ EOF
     fi
     if [ "$verdict" = caught ] && [ "$(header "$2" only)" = yes ]; then
         timeout 120 "$tree/build/crash/crash" --quiet --first --no-canary \
-            --scenario "$scenario" --silence "$want" > "$tree/out" 2>&1 ||
+            --scenario "$scenario" --silence "$want" --silence order > "$tree/out" 2>&1 ||
             verdict="OTHER ORACLES CATCH IT, TOO"
     fi
     say "$1" "$oracle" "$seconds" "$operations" "$verdict"

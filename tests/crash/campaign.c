@@ -126,6 +126,7 @@ static void do_row(struct campaign *c, struct campaign_row *row)
     bool good = explore(x, tape, size);
     row->stats = *explorer_stats(x);
     memcpy(row->ran, explorer_ran(x), sizeof row->ran);
+    row->ordered = *explorer_ordered(x);
     if (!good) {
         row->violation = *explorer_violation(x);
         row->violated = true;

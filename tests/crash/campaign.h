@@ -33,6 +33,7 @@ struct campaign_row {
     struct explore_stats stats;
     struct violation violation;
     uint64_t ran[ORACLE_COUNT];
+    struct order_counts ordered;
     char token[TOKEN_TEXT_MAX + 1];
     unsigned operations; /* of the shrunk tape */
 };

@@ -392,6 +392,7 @@ void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
     image_set_clear(&x->opened);
     image_set_clear(&x->met);
     image_set_clear(&x->trial.after);
+    x->trial.disorder[0] = 0;
     x->stats = (struct explore_stats){0};
     x->violation = (struct violation){0};
     x->violated = x->stop = false;
@@ -441,6 +442,10 @@ bool explore(struct explorer *x, const uint8_t *tape, size_t size)
         if (x->options.deep && !x->stop) explorer_follow(x);
         run_end(&x->run);
     }
+    bool asked = !(x->trial.silenced >> ORACLE_ORDER & 1);
+    if (asked) x->trial.ran[ORACLE_ORDER]++;
+    if (asked && x->trial.disorder[0] && !x->violated)
+        explorer_violate(x, ORACLE_ORDER, x->trial.disorder);
     x->stats.distinct = x->set.count;
     x->stats.seconds = cpu_seconds() - x->started;
     return !x->violated;
@@ -460,6 +465,11 @@ const struct explore_stats *explorer_stats(const struct explorer *x)
 const struct violation *explorer_violation(const struct explorer *x)
 {
     return x->violated ? &x->violation : NULL;
+}
+
+const struct order_counts *explorer_ordered(const struct explorer *x)
+{
+    return &x->trial.ordered;
 }
 
 const uint64_t *explorer_ran(const struct explorer *x)

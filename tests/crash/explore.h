@@ -84,6 +84,8 @@ void explorer_progress(struct explorer *x, explore_progress_fn *fn, void *arg);
 bool explore(struct explorer *x, const uint8_t *tape, size_t size);
 const struct explore_stats *explorer_stats(const struct explorer *x);
 const struct violation *explorer_violation(const struct explorer *x);
+/* How often the ordering assert has applied each of its rules. */
+const struct order_counts *explorer_ordered(const struct explorer *x);
 /* How often each oracle was asked. */
 const uint64_t *explorer_ran(const struct explorer *x);
 /* The table of windows, for the certificate: one call per window of the run. */

@@ -193,6 +193,6 @@ bool explore_replay(struct explorer *x, const uint8_t *tape, size_t size, uint32
     x->replay_call = NULL;
     x->schedule = NULL;
     /* A run that goes wrong without a crash is found, too. */
-    *found = x->replay_found || x->run.broken;
+    *found = x->replay_found || x->run.broken || x->trial.disorder[0];
     return good;
 }

@@ -121,6 +121,17 @@ void report_table(const struct campaign *c)
     report_schedules(c);
 }
 
+static void report_order(const struct campaign *c)
+{
+    struct order_counts sum = {{0}};
+    char text[ORDER_COUNTS_TEXT];
+    for (size_t i = 0; i < c->row_count; i++)
+        for (unsigned r = 0; r < ORDER_RULE_COUNT; r++)
+            sum.checks[r] += c->rows[i].ordered.checks[r];
+    printf("ordering assert, every run and each %dth recovery: %s\n", ORDER_EVERY,
+           order_counts_text(&sum, text));
+}
+
 void report_oracles(const struct campaign *c)
 {
     printf("oracles asked:");
@@ -131,6 +142,7 @@ void report_oracles(const struct campaign *c)
         printf(" %s %llu%s", oracle_name((enum oracle)o), (ull)n,
                o + 1 < ORACLE_COUNT ? "," : "\n");
     }
+    report_order(c);
 }
 
 unsigned report_violations(const struct campaign *c)

@@ -102,8 +102,10 @@ size_t run_upper(const struct run *r)
 
 static void open_store(struct run *r)
 {
-    struct db_env env = {
-        .disk = r->disk, .clock = &r->clock.clock, .mem = mem_libc(), .sched = r->sched};
+    struct db_env env = {.disk = r->watched,
+                         .clock = &r->clock.clock,
+                         .mem = mem_libc(),
+                         .sched = r->sched};
     struct err_detail why;
     if (r->db) return;
     enum err e = db_open(&env, TRIAL_DIR, &r->trial->options, &r->db, &why);
@@ -164,6 +166,7 @@ static void crash_store(struct run *r, const struct tape_op *op)
         disk_sim_process_crash(r->disk);
     bury_store(r);
     disk_tap_resume(r->disk, tapped);
+    order_watch_restart(&r->watch);
     model_drop(r->model);
     r->in_group = r->log_failed = false;
     tell(r, cut ? RUN_CUT : RUN_KILLED);
@@ -233,6 +236,7 @@ static void commit_group(struct run *r)
     run_note(r, RUN_ISSUED, group);
     if (db_group_commit(r->db) == ERR_OK) {
         model_ack(r->model, policy_of(r), r->clock.mono_us);
+        if (policy_of(r) == SYNC_ALWAYS) order_watch_acknowledge(&r->watch);
         run_note(r, RUN_ACKED, group);
     } else {
         model_fail(r->model);
@@ -432,6 +436,7 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
     config.tau = 1;
     *r = (struct run){.scenario = s, .trial = t};
     if (disk_sim_new(mem_libc(), &config, &r->disk)) abort();
+    r->watched = order_watch_init(&r->watch, r->disk, trial_disorder, t);
     clock_manual_init(&r->clock, TRIAL_WALL_MS);
     if (s->scheduled) r->switching = switching_new(r);
     r->sched =
@@ -481,5 +486,7 @@ void run_end(struct run *r)
         switching_free(r->switching);
     else
         sched_free(r->sched);
+    order_counts_add(&r->trial->ordered, &r->watch);
+    order_watch_deinit(&r->watch);
     disk_sim_free(r->disk);
 }

@@ -48,6 +48,8 @@ struct run {
     struct trial *trial;
     struct disk *disk;
     struct disk_tap tap;
+    struct order_watch watch; /* around the disk, the tap included: the ordering assert */
+    struct disk *watched;     /* what the store or server is given */
     struct clock_manual clock;
     struct sched *sched;
     struct switching *switching; /* scheduled scenarios; NULL: jobs run inline */

@@ -96,6 +96,7 @@ static void acknowledge(struct talk *t, size_t group)
     if (model_answered(m) > group) return;
     while (model_answered(m) <= group)
         model_ack(m, policy, t->run->clock.mono_us);
+    if (policy == SYNC_ALWAYS) order_watch_acknowledge(&t->run->watch);
     run_note(t->run, RUN_ACKED, group);
 }
 
@@ -202,7 +203,7 @@ struct talk *talk_new(struct run *r)
 static bool start_server(struct talk *t)
 {
     struct run *r = t->run;
-    struct server_env env = {.disk = r->disk,
+    struct server_env env = {.disk = r->watched,
                              .clock = &r->clock.clock,
                              .mem = mem_libc(),
                              .sched = r->sched,

@@ -94,12 +94,36 @@ void trial_disarm(struct disk *disk)
 
 /* ---- opening and closing ---- */
 
+void trial_disorder(void *arg, enum order_rule rule, const char *line)
+{
+    struct trial *t = arg;
+    if (t->disorder[0]) return;
+    snprintf(t->disorder, sizeof t->disorder, "%s: %s", order_rule_text(rule), line);
+}
+
+static struct disk *watched(struct trial *t, struct trial_store *s, struct disk *disk)
+{
+    s->watch = malloc(sizeof *s->watch);
+    if (!s->watch) abort();
+    return order_watch_init(s->watch, disk, trial_disorder, t);
+}
+
+static void unwatch(struct trial *t, struct trial_store *s)
+{
+    if (!s->watch) return;
+    order_counts_add(&t->ordered, s->watch);
+    order_watch_deinit(s->watch);
+    free(s->watch);
+    s->watch = NULL;
+}
+
 enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
                     struct err_detail *why)
 {
     *out = (struct trial_store){
         .disk = disk, .place = pool_mem_place(&t->pool), .handles = trial_handles(disk)};
     out->sched = sched_inline_new(&t->pool.mem);
+    if (t->opens++ % ORDER_EVERY == 0) disk = watched(t, out, disk);
     struct db_env env = {.disk = disk,
                          .clock = &t->clock.clock,
                          .mem = &t->pool.mem,
@@ -108,13 +132,16 @@ enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
                          .log_arg = t->log_arg};
     enum err e = t->asker ? ask_open(t, out, why)
                           : db_open(&env, TRIAL_DIR, &t->options, &out->db, why);
+    if (e) unwatch(t, out);
     if (e) pool_mem_release(&t->pool, out->place);
     return e;
 }
 
 static enum err close_store(struct trial *t, struct trial_store *s)
 {
-    return s->server ? ask_close(t, s) : db_close(s->db);
+    enum err e = s->server ? ask_close(t, s) : db_close(s->db);
+    unwatch(t, s);
+    return e;
 }
 
 void trial_drop(struct trial *t, struct trial_store *s)

@@ -24,9 +24,11 @@
 #include "proptests/tape.h"
 #include "tests/crash/image_set.h"
 #include "tests/crash/pool_mem.h"
+#include "tests/support/order_edits.h"
 
 #define TRIAL_DIR      "db" /* the store's directory */
 #define TRIAL_STRANGER "notes.txt"
+#define ORDER_EVERY    64
 #define TRIAL_WALL_MS  INT64_C(1700000000000) /* the clock when a scenario begins */
 
 struct asker;
@@ -44,7 +46,8 @@ struct server;
     X(ORACLE_AGREE, "agree", "get, scan and count agree")                                \
     X(ORACLE_LEAK, "leak", "no memory and no handle is left behind")                     \
     X(ORACLE_CUT_RECOVERY, "cut-recovery", "a cut inside recovery changes nothing")      \
-    X(ORACLE_ANSWER, "answer", "the running store answers what the model answers")
+    X(ORACLE_ANSWER, "answer", "the running store answers what the model answers")       \
+    X(ORACLE_ORDER, "order", "nothing is taken for durable that is not")
 #define ORACLE_ENUM(id, name, text) id,
 enum oracle { ORACLE_NONE, ORACLES(ORACLE_ENUM) ORACLE_COUNT };
 #undef ORACLE_ENUM
@@ -77,6 +80,11 @@ struct trial {
     uint64_t ran[ORACLE_COUNT];
     uint32_t silenced; /* set of 1 << oracle: never asked */
     char failure[400]; /* of the last oracle that failed */
+    /* The ordering assert watches every run, and every ORDER_EVERY-th store that is opened
+     * for an image. It speaks when no other oracle did. */
+    uint64_t opens;
+    struct order_counts ordered; /* how often each of its rules was applied */
+    char disorder[400];          /* the first violation, or "" */
     void (*log)(void *arg, enum log_level level, const char *line);
     void *log_arg;
     /* Called when a recovered image has told what it holds, see trial_store; may change
@@ -104,6 +112,9 @@ static inline bool trial_asks(struct trial *t, enum oracle o)
 struct verdict trial_fail(struct trial *t, enum oracle o, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A disk_order_violation_fn; arg is the trial. */
+void trial_disorder(void *arg, enum order_rule rule, const char *line);
+
 /* A store that is open in the pool. */
 struct trial_store {
     struct db *db;
@@ -112,6 +123,7 @@ struct trial_store {
     struct sched *sched;
     struct pool_place place;
     uint32_t handles;
+    struct order_watch *watch;        /* NULL: this one is not watched */
     struct clock_manual clock_before; /* of the trial, while a server is open */
     /* Set by whoever wants to know, or NULL: called by trial_ask with the verdict when the
      * state has been told: of a server, while its first reply leaves. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fault/disk_order.h"
 #include "fault/plan.h"
 #include "tests/support/playstage.h"
 
@@ -126,6 +127,28 @@ static void every_schedule_with_few_preemptions_ends_well(void)
     }
 }
 
+#ifdef FIU_ENABLE
+
+/* The log is never synced, and nothing crashes: only the order of calls can tell. */
+static void a_reply_before_its_sync_is_caught_without_a_crash(void)
+{
+    struct playstage stage = {.policy = SYNC_ALWAYS};
+    struct plan plan = {.pattern = "fs/wal/sync/drop",
+                        .at_site = true,
+                        .site = SITE_WAL_SYNC,
+                        .kth = 1,
+                        .sticky = true};
+    char problem[PLAYSTAGE_PROBLEM];
+    uint8_t tape[ROOM];
+    size_t size = compile("put a0 8; get a0", tape);
+    REQUIRE_INT(plan_arm(&plan), 0);
+    CHECK(!playstage_run(&stage, tape, size, problem));
+    plan_disarm_all();
+    CHECK(strstr(problem, order_rule_text(ORDER_ACKNOWLEDGE)) == problem);
+}
+
+#endif
+
 CU_TestInfo proptests_play_tests[] = {
     {"small_stories_end_well", small_stories_end_well},
     {"a_lying_disk_is_caught", a_lying_disk_is_caught},
@@ -133,5 +156,9 @@ CU_TestInfo proptests_play_tests[] = {
      a_schedule_of_a_store_replays_bit_for_bit},
     {"every_schedule_with_few_preemptions_ends_well",
      every_schedule_with_few_preemptions_ends_well},
+#ifdef FIU_ENABLE
+    {"a_reply_before_its_sync_is_caught_without_a_crash",
+     a_reply_before_its_sync_is_caught_without_a_crash},
+#endif
     CU_TEST_INFO_NULL,
 };

@@ -53,6 +53,7 @@ static void begin_manifest(struct order_edits *e, struct order_manifest *m,
     store_state_init(&m->state);
     m->state.manifest = number;
     m->read = 0;
+    m->chain = (struct wal_chain){0, 0};
 }
 
 static void keep(struct order_manifest *m, size_t offset, const void *bytes, size_t n)
@@ -75,10 +76,13 @@ static void read_records(struct order_edits *e, struct order_manifest *m)
     struct err_detail why;
     while (m->read < m->size && wal_parse(m->bytes + m->read, m->size - m->read,
                                           m->state.manifest, &record) == WAL_PARSE_OK) {
+        if (record.previous != m->chain.checksum || record.number != m->chain.number)
+            return;
         if (record.payload.size) {
             if (store_state_decode(&m->state, record.payload, e->mem, &why)) return;
             e->understood++;
         }
+        m->chain = (struct wal_chain){record.checksum, record.number + 1};
         m->read += record.bytes;
     }
 }

@@ -27,6 +27,7 @@ struct order_manifest {
     struct store_state state; /* state.manifest: of which one; 0: of none */
     uint8_t *bytes;           /* of that manifest; edits are read when they are whole */
     size_t size, read, room;
+    struct wal_chain chain; /* where reading stands */
 };
 
 #define ORDER_EDITS_DIRS 16 /* directories of one disk that may hold a store */
