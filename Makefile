@@ -342,6 +342,14 @@ bench-tables-smoke: # a hundredth of it, to see that it works
 
 .PHONY: bench-tables bench-tables-instructions bench-tables-smoke
 
+# ---- golden stores ----
+
+golden: ## write the store of the current format anew (tests/golden/README.md says when)
+	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-tests
+	GOLDEN_WRITE=tests/golden/format-1.txt build/test/run-tests engine/golden
+
+.PHONY: golden
+
 # ---- the pages ----
 
 TEST_STEPS += docs

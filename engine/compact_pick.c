@@ -1,10 +1,14 @@
 /* What to compact next. Level 0 is measured in tables, for every read looks into each of
  * them; the others in bytes against targets that grow by level_ratio. Within a level the
- * picks go round through the key space, so that no range is left behind (LevelDB's
- * scheme, db/version_set.cc). */
+ * picks go round through the key space (LevelDB's scheme, db/version_set.cc), but of the
+ * next few tables the one goes that rewrites least of the level below for each of its own
+ * bytes (RocksDB looks for that one in the whole level). */
 #include "engine/compact.h"
 
 #include <assert.h>
+
+/* Tables that are compared before one is picked. */
+#define PICK_WINDOW 8
 
 static double target_bytes(const struct options *o, unsigned level)
 {
@@ -93,6 +97,44 @@ static size_t pick_overlapping(const struct level *level0, struct table **out)
     return n;
 }
 
+/* The table whose turn it is: the one behind the largest key that was compacted last. */
+static size_t behind_pointer(const struct level *level, slice pointer)
+{
+    size_t at = pointer.data ? level_find(level, pointer) : 0;
+    if (pointer.data && at < level->count &&
+        slice_compare(level->tables[at]->meta.largest, pointer) == 0)
+        at++;
+    return at < level->count ? at : 0;
+}
+
+/* Bytes of the level below that must be written again for each byte of the table. */
+static double price(const struct version *v, unsigned l, const struct table *t)
+{
+    const struct level *below = &v->levels[l + 1];
+    size_t first, count = level_overlap(below, t->meta.smallest, t->meta.largest, &first);
+    double bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += (double)below->tables[first + i]->meta.size;
+    return bytes / (double)t->meta.size;
+}
+
+/* Of the table whose turn it is and the next ones the one with the lowest price; the first
+ * of equals. The pointer goes on behind it: who was passed over waits for another round. */
+static size_t cheapest(const struct version *v, unsigned l, size_t from)
+{
+    const struct level *level = &v->levels[l];
+    size_t best = from, n = level->count < PICK_WINDOW ? level->count : PICK_WINDOW;
+    double best_price = price(v, l, level->tables[from]);
+    for (size_t i = 1; i < n && best_price > 0; i++) {
+        size_t at = (from + i) % level->count;
+        double p = price(v, l, level->tables[at]);
+        if (p >= best_price) continue;
+        best = at;
+        best_price = p;
+    }
+    return best;
+}
+
 bool compact_pick(struct version *v, const struct options *o, const slice *pointer_keys,
                   bool all, struct mem *mem, struct compaction *out)
 {
@@ -105,13 +147,7 @@ bool compact_pick(struct version *v, const struct options *o, const slice *point
         c.inputs[0] = copy_tables(mem, level->tables, level->count);
         if (c.inputs[0]) c.input_count[0] = pick_overlapping(level, c.inputs[0]);
     } else {
-        size_t at = 0;
-        if (pointer_keys[l].data) at = level_find(level, pointer_keys[l]);
-        /* The pointer is the largest key that was compacted last: go on behind it. */
-        if (pointer_keys[l].data && at < level->count &&
-            slice_compare(level->tables[at]->meta.largest, pointer_keys[l]) == 0)
-            at++;
-        if (at >= level->count) at = 0;
+        size_t at = cheapest(v, l, behind_pointer(level, pointer_keys[l]));
         c.input_count[0] = 1;
         c.inputs[0] = copy_tables(mem, &level->tables[at], 1);
     }

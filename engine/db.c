@@ -16,8 +16,9 @@
 #include "engine/filename.h"
 #include "engine/recover.h"
 
-#define EVERYSEC_US  1000000
-#define IDLE_MARK_US 1000000
+#define EVERYSEC_US      1000000
+#define IDLE_MARK_US     1000000
+#define LEVEL1_BYTES_MIN ((size_t)10 << 20)
 
 void db_log(struct db *db, enum log_level level, const char *format, ...)
 {
@@ -281,6 +282,14 @@ static void free_db(struct db *db)
     mem_free(mem, db);
 }
 
+/* About what level 0 holds when it is merged into level 1: much less, and the merge would
+ * mostly move level 1 into level 2; much more, and it would mostly rewrite level 1. */
+static size_t level1_target(const struct options *o)
+{
+    size_t three = 3 * o->memtable_bytes;
+    return three > LEVEL1_BYTES_MIN ? three : LEVEL1_BYTES_MIN;
+}
+
 enum err db_open(const struct db_env *env, const char *dir, const struct options *options,
                  struct db **out, struct err_detail *why)
 {
@@ -291,6 +300,7 @@ enum err db_open(const struct db_env *env, const char *dir, const struct options
     db->env = *env;
     db->options = *options;
     if (db->options.log_bytes == 0) db->options.log_bytes = options->memtable_bytes;
+    if (db->options.level1_bytes == 0) db->options.level1_bytes = level1_target(options);
     batch_init(&db->group, env->mem, WAL_HEADER_BYTES);
     e = open_store(db, dir, why);
     if (e) {

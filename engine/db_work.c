@@ -342,7 +342,8 @@ static void prepare_job(struct job *job)
 
 static void start_prepare(struct db *db)
 {
-    if (db->preparing || db->spare_count > 0 || rests(db, WORK_PREPARE)) return;
+    if (db->preparing || rests(db, WORK_PREPARE)) return;
+    if (db->spare_count >= db->options.spare_logs) return;
     if (db->state.log_count >= STORE_LOGS_MAX) return;
     struct work *w = work_new(db, WORK_PREPARE, JOB_FLUSH, prepare_job);
     if (!w) return;

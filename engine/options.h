@@ -42,14 +42,16 @@ struct options {
     size_t cache_bytes;        /* block cache; 0: none; default 64 MiB */
     bool map_tables;           /* read through memory maps; default: true on 64 bits */
     size_t open_tables_max;    /* tables with an open descriptor; default 1000 */
-    unsigned level0_tables;    /* compact level 0 from this many on; default 4 */
-    size_t level1_bytes;       /* target of level 1; default 10 MiB */
+    unsigned level0_tables;    /* compact level 0 from this many on; default 8 */
+    size_t level1_bytes;       /* target of level 1; 0, the default: three memtables, but
+                                  at least 10 MiB */
     unsigned level_ratio;      /* size ratio of neighbouring levels; default 10 */
     size_t manifest_bytes;     /* roll the manifest over above this; default 1 MiB */
+    unsigned spare_logs;       /* logs kept ready for the next memtables; default 2 */
     size_t write_buffer_bytes; /* buffer of a table or log being filled; default 64 KiB */
     unsigned immutables_max;   /* memtables waiting for flush before puts wait; 4 */
-    unsigned level0_slow;      /* tables on level 0 from which puts are slowed; 8 */
-    unsigned level0_stop;      /* ... from which they wait; default 16 */
+    unsigned level0_slow;      /* tables on level 0 from which puts are slowed; 16 */
+    unsigned level0_stop;      /* ... from which they wait; default 24 */
 };
 
 void options_init(struct options *o);

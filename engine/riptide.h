@@ -114,7 +114,8 @@ struct riptide_options {
     size_t open_tables_max; /* 1000: tables with an open descriptor at a time */
     size_t block_bytes;     /* 4 KiB: what is read at once */
     size_t table_bytes;     /* 2 MiB: size of a table */
-    size_t level1_bytes;    /* 10 MiB: size of the first sorted level */
+    size_t level1_bytes;    /* size of the first sorted level; 0: three memtables, but at
+                               least 10 MiB */
     unsigned filter_bits;   /* 10: bits of memory per key that spare reads; 0: none */
     /* What the store has to say, in lines without an end; NULL: nobody listens. */
     void (*log)(void *arg, enum riptide_log_level level, const char *line);

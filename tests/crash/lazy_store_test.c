@@ -99,6 +99,7 @@ static void store_start(struct store *s, uint32_t chunk)
     s->env = (struct db_env){
         .disk = s->disk, .clock = &s->clock.clock, .mem = mem_libc(), .sched = s->sched};
     options_init(&s->options);
+    s->options.spare_logs = 1;
     s->options.sync = SYNC_ALWAYS;
     s->options.memtable_bytes = s->options.log_bytes = 64 * 1024;
     s->options.table_bytes = 64 * 1024;

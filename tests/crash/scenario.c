@@ -617,4 +617,5 @@ void scenario_options(const struct scenario *s, struct options *out)
     out->level_ratio = 2;
     out->manifest_bytes = g->manifest_bytes;
     out->write_buffer_bytes = g->write_buffer_bytes;
+    out->spare_logs = 1;
 }

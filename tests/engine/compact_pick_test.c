@@ -153,6 +153,40 @@ static void picks_go_round_through_the_keys_of_a_level(void)
     levels_end(&l);
 }
 
+/* Tables 1, 2, 3 of level 1 lie above 2000, 500 and 500 bytes. */
+static void of_the_next_tables_the_cheapest_goes_first(void)
+{
+    begin();
+    levels_fake(&l, 1, "a", "c", 500);
+    levels_fake(&l, 1, "e", "g", 500);
+    levels_fake(&l, 1, "i", "k", 500);
+    levels_fake(&l, 2, "a", "b", 2000);
+    levels_fake(&l, 2, "f", "f", 500);
+    levels_fake(&l, 2, "j", "j", 500);
+    REQUIRE(pick(false));
+    expect("1: 2 + 5");
+    pointers[1] = slice_text("g");
+    REQUIRE(pick(false));
+    expect("1: 3 + 6");
+    pointers[1] = slice_text("k"); /* the dear one is passed over again */
+    REQUIRE(pick(false));
+    expect("1: 2 + 5");
+    levels_end(&l);
+}
+
+/* ... by bytes written for a byte moved, not by bytes alone. */
+static void a_large_table_may_cost_more_than_a_small_one(void)
+{
+    begin();
+    levels_fake(&l, 1, "a", "c", 100);
+    levels_fake(&l, 1, "e", "g", 1000);
+    levels_fake(&l, 2, "a", "b", 400);
+    levels_fake(&l, 2, "e", "f", 800);
+    REQUIRE(pick(false));
+    expect("1: 2 + 4");
+    levels_end(&l);
+}
+
 static void a_table_with_nothing_below_it_merely_moves(void)
 {
     begin();
@@ -237,6 +271,10 @@ CU_TestInfo engine_compact_pick_tests[] = {
     {"the_last_level_has_nowhere_to_go", the_last_level_has_nowhere_to_go},
     {"picks_go_round_through_the_keys_of_a_level",
      picks_go_round_through_the_keys_of_a_level},
+    {"of_the_next_tables_the_cheapest_goes_first",
+     of_the_next_tables_the_cheapest_goes_first},
+    {"a_large_table_may_cost_more_than_a_small_one",
+     a_large_table_may_cost_more_than_a_small_one},
     {"a_table_with_nothing_below_it_merely_moves",
      a_table_with_nothing_below_it_merely_moves},
     {"all_goes_on_until_one_level_holds_everything",

@@ -248,6 +248,24 @@ static void files_that_nobody_names_are_deleted(void)
     teststore_deinit(&t);
 }
 
+/* A put that finds no log ready waits for a sync of several megabytes. */
+static void as_many_logs_are_kept_ready_as_was_asked_for(void)
+{
+    for (unsigned n = 1; n <= 3; n++) {
+        struct teststore t;
+        struct history h = {{0}, {0}};
+        tiny(&t, SYNC_NO);
+        t.options.spare_logs = n;
+        REQUIRE_INT(teststore_open(&t), ERR_OK);
+        REQUIRE_INT(load(t.db, &h, 50), ERR_OK);
+        REQUIRE_INT(db_flush(t.db), ERR_OK);
+        REQUIRE_INT(db_settle(t.db), ERR_OK);
+        /* the active one, and one that waits for its next life */
+        CHECK_INT(teststore_count(&t, ".log"), 2 + n);
+        teststore_deinit(&t);
+    }
+}
+
 static void a_compaction_of_everything_leaves_one_level(void)
 {
     struct teststore t;
@@ -479,6 +497,8 @@ CU_TestInfo engine_db_work_tests[] = {
     {"every_allocation_may_fail_and_nothing_is_lost",
      every_allocation_may_fail_and_nothing_is_lost},
     {"files_that_nobody_names_are_deleted", files_that_nobody_names_are_deleted},
+    {"as_many_logs_are_kept_ready_as_was_asked_for",
+     as_many_logs_are_kept_ready_as_was_asked_for},
     {"a_compaction_of_everything_leaves_one_level",
      a_compaction_of_everything_leaves_one_level},
     {"a_floor_that_may_be_lost_sinks_nothing_in_a_compaction",

@@ -58,6 +58,7 @@ static void every_limit_is_checked(void)
     BAD(manifest_bytes, 0);
     BAD(write_buffer_bytes, 0);
     BAD(immutables_max, 0);
+    BAD(spare_logs, 0);
 #undef BAD
 }
 

@@ -131,6 +131,7 @@ void simworld_tiny_options(struct options *o)
     o->level_ratio = 2;
     o->manifest_bytes = 512;
     o->write_buffer_bytes = 64;
+    o->spare_logs = 1;
 }
 
 struct db *simworld_open(struct simworld *w, const struct options *o)

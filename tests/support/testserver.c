@@ -52,6 +52,7 @@ void testserver_init(struct testserver *t)
     options_init(&t->geometry);
     t->geometry.memtable_bytes = 64 * 1024;
     t->geometry.log_bytes = 64 * 1024;
+    t->geometry.spare_logs = 1;
     t->geometry.cache_bytes = 64 * 1024;
     config_init(&t->config);
     t->config.appendfsync = SYNC_ALWAYS;

@@ -50,6 +50,7 @@ void teststore_init(struct teststore *t)
     t->options.level_ratio = 4;
     t->options.manifest_bytes = 2048;
     t->options.write_buffer_bytes = 512;
+    t->options.spare_logs = 1;
 }
 
 void teststore_deinit(struct teststore *t)
