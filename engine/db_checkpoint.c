@@ -4,8 +4,8 @@
  *   X.tmp/             made, or emptied of what a cut checkpoint left there
  *     000007.sst ...   a second name of each table (a copy, where the file system has none)
  *     000012.log       an empty log
- *                      sync of X.tmp: these names are durable
- *     MANIFEST-000011  names the tables and the log; then CURRENT
+ *     MANIFEST-000011  names the tables and the log. The sync of X.tmp that makes its own
+ *                      name durable makes all names durable, before CURRENT points to it
  *   X.tmp -> X         the rename, and a sync of the parent
  *
  * The manifest is written new: that of the store goes on changing, and names logs whose
@@ -228,7 +228,6 @@ static enum err fill_tmp(const struct checkpoint *c)
         for (size_t i = 0; i < v->levels[l].count && !e; i++)
             e = add_table(c, &v->levels[l].tables[i]->meta);
     if (!e) e = add_log(c, log);
-    if (!e) e = told(c, disk_dir_sync(c->dir, SITE_DIR_FILLSYNC), c->tmp, "sync");
     return e ? e : add_manifest(c, manifest, log);
 }
 

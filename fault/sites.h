@@ -50,7 +50,6 @@
     X(SITE_DIR_CHECKPOINT, "dir/checkpoint", KIND_DIR, CALL_MKDIR)                       \
     X(SITE_DIR_CLEAR, "dir/clear", KIND_DIR, CALL_UNLINK)                                \
     X(SITE_DIR_CLEARDIR, "dir/cleardir", KIND_DIR, CALL_RMDIR)                           \
-    X(SITE_DIR_FILLSYNC, "dir/fillsync", KIND_DIR, CALL_SYNC)                            \
     X(SITE_DIR_MKDIR, "dir/mkdir", KIND_DIR, CALL_MKDIR)                                 \
     X(SITE_DIR_PARENTSYNC, "dir/parentsync", KIND_DIR, CALL_SYNC)                        \
     X(SITE_DIR_PUBLISH, "dir/publish", KIND_DIR, CALL_RENAME)                            \
