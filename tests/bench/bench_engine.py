@@ -65,7 +65,7 @@ def recover(program, backend, directory, n, rows):
     path = os.path.join(directory, backend + "-recover")
     shutil.rmtree(path, ignore_errors=True)
     puts = max(n * 64000000 // (1000000 * USER_BYTES), 1)
-    env = dict(os.environ, WRITE_BUFFER=str(256 << 20))
+    env = dict(os.environ, WRITE_BUFFER=str(128 << 20))
     subprocess.run([program, backend, path, str(puts), "recover-fill"], check=True,
                    stderr=subprocess.DEVNULL, timeout=600, env=env)
     out = subprocess.run([program, backend, path, str(puts), "recover"], check=True,
