@@ -571,7 +571,7 @@ const struct scenario scenarios[] = {
 
     {.name = "checkpoint",
      .purpose = "An online backup is whole or absent.",
-     .waiting = "checkpoints"},
+     .waiting = "an oracle that judges a store and its copy"},
     {.name = "repair",
      .purpose = "Salvage of a damaged store may itself be cut.",
      .waiting = "a tape that damages files"},
