@@ -13,11 +13,18 @@ static const struct {
     enum step_kind kind;
     bool of_client, numbered;
 } actions[] = {
-    {"turn", STEP_TURN, false, true},   {"wait", STEP_WAIT, false, true},
-    {"idle", STEP_IDLE, false, true},   {"slice", STEP_SLICE, true, true},
-    {"read", STEP_READ, true, true},    {"recv", STEP_RECV, true, true},
-    {"send", STEP_SEND, true, true},    {"window", STEP_WINDOW, true, true},
+    {"turn", STEP_TURN, false, true},
+    {"wait", STEP_WAIT, false, true},
+    {"idle", STEP_IDLE, false, true},
+    {"slice", STEP_SLICE, true, true},
+    {"read", STEP_READ, true, true},
+    {"recv", STEP_RECV, true, true},
+    {"send", STEP_SEND, true, true},
+    {"window", STEP_WINDOW, true, true},
     {"reset", STEP_RESET, true, false},
+    {"failsync", STEP_FAIL_SYNC, false, true},
+    {"failwrite", STEP_FAIL_WRITE, false, true},
+    {"full", STEP_FULL, false, true},
 };
 #define ACTIONS (sizeof actions / sizeof *actions)
 

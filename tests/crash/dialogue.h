@@ -16,6 +16,8 @@
  *   a send 4         the server can send to a at most four bytes at a time
  *   a window 9       ... and no more than nine that a has not fetched
  *   a reset          the connection breaks
+ *   failsync 1       the next sync fails (2: the one after it ...)
+ *   failwrite 1      the next write fails after a part; full 1: as it does on a full disk
  *   wait 1500        milliseconds pass
  *   idle 20          twenty times: a tenth of a second passes, the server takes a turn
  *
@@ -44,6 +46,9 @@ enum step_kind {
     STEP_SEND,
     STEP_WINDOW,
     STEP_RESET,
+    STEP_FAIL_SYNC,
+    STEP_FAIL_WRITE,
+    STEP_FULL,
     STEP_WAIT,
     STEP_IDLE,
 };
@@ -51,7 +56,7 @@ enum step_kind {
 struct dialogue_step {
     enum step_kind kind;
     unsigned client;             /* 0 .. 2 */
-    uint32_t number;             /* bytes, milliseconds or turns */
+    uint32_t number;             /* bytes, milliseconds, turns or calls */
     slice words[DIALOGUE_WORDS]; /* SAY: the command; in the dialogue's text */
     unsigned count;
 };

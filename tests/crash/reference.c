@@ -316,17 +316,18 @@ static const struct {
     const char *name;
     void (*run)(struct command *c);
     unsigned first, step; /* keys: from this word on, to the last; 0: none, or one */
+    bool writes;
 } table[] = {
-    {"PING", run_ping, 0, 0},         {"SELECT", run_select, 0, 0},
-    {"SET", run_set, 1, 0},           {"MSET", run_mset, 1, 2},
-    {"GET", run_get, 1, 0},           {"MGET", run_mget, 1, 1},
-    {"GETDEL", run_getdel, 1, 0},     {"APPEND", run_append, 1, 0},
-    {"INCR", run_incr, 1, 0},         {"DEL", run_del, 1, 1},
-    {"EXISTS", run_exists, 1, 1},     {"EXPIRE", run_expire, 1, 0},
-    {"PEXPIRE", run_pexpire, 1, 0},   {"PERSIST", run_persist, 1, 0},
-    {"PTTL", run_pttl, 1, 0},         {"DBSIZE", run_dbsize, 0, 0},
-    {"FLUSHALL", run_flushall, 0, 0}, {"FLUSHDB", run_flushdb, 0, 0},
-    {"SCAN", run_scan, 0, 0},
+    {"PING", run_ping, 0, 0, false},        {"SELECT", run_select, 0, 0, false},
+    {"SET", run_set, 1, 0, true},           {"MSET", run_mset, 1, 2, true},
+    {"GET", run_get, 1, 0, false},          {"MGET", run_mget, 1, 1, false},
+    {"GETDEL", run_getdel, 1, 0, true},     {"APPEND", run_append, 1, 0, true},
+    {"INCR", run_incr, 1, 0, true},         {"DEL", run_del, 1, 1, true},
+    {"EXISTS", run_exists, 1, 1, false},    {"EXPIRE", run_expire, 1, 0, true},
+    {"PEXPIRE", run_pexpire, 1, 0, true},   {"PERSIST", run_persist, 1, 0, true},
+    {"PTTL", run_pttl, 1, 0, false},        {"DBSIZE", run_dbsize, 0, 0, false},
+    {"FLUSHALL", run_flushall, 0, 0, true}, {"FLUSHDB", run_flushdb, 0, 0, true},
+    {"SCAN", run_scan, 0, 0, false},
 };
 
 static size_t row_of(slice name)
@@ -344,6 +345,11 @@ size_t reference_run(struct reference *r, const slice *words, unsigned count,
     struct command c = {r, words, count, db, reply, 0};
     table[row_of(words[0])].run(&c);
     return c.size;
+}
+
+bool reference_writes(const slice *words)
+{
+    return table[row_of(words[0])].writes;
 }
 
 bool reference_keys(const slice *words, unsigned count, unsigned *first, unsigned *last,

@@ -37,6 +37,8 @@ slice reference_key(unsigned db, slice key, char out[REFERENCE_KEY_BYTES]);
 slice reference_value(int64_t deadline_ms, slice value, char out[REFERENCE_VALUE_BYTES]);
 /* "0/k = v, until 1700000005000"; long values shortened. */
 int reference_text(slice key, slice stored, char *buf, size_t n);
+/* Does a server that refuses writes refuse this command? */
+bool reference_writes(const slice *words);
 /* Which of the words of a command are keys: from *first on, every *step-th, *last
  * included. False: none. */
 bool reference_keys(const slice *words, unsigned count, unsigned *first, unsigned *last,

@@ -392,6 +392,7 @@ static void on_tap(void *arg, const struct tap_call *call)
 {
     struct run *r = arg;
     if (r->switching && switching_note(r->switching, call)) return;
+    if (r->talk) talk_before_call(r->talk, call);
     if (r->on_call) r->on_call(r->arg, call);
 }
 

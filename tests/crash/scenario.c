@@ -569,6 +569,39 @@ const struct scenario scenarios[] = {
      .scheduled = true,
      .tape = "put a2 64; put b1 64; floor a; step; clock 1000; step; floor b; put a0 8"},
 
+    {.name = "served-failed-sync",
+     .purpose =
+         "A group's sync fails: nobody in that turn hears OK, and later no writer.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue =
+         "a SET x @60; turn; failsync 1; b GET k; a SET y @60; b GET y; c SET z 1; "
+         "turn; b GET y; a SET y 2; c DBSIZE; turn; b GET x; turn"},
+    {.name = "served-failed-write",
+     .purpose = "A group's write stops half way, with two clients' pipelines in it.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = KEYS_BEFORE,
+     .dialogue =
+         "a SET x @60; turn; failwrite 1; a SET y @60; a INCR n; b DEL k; b GET k; "
+         "turn; b GET k; a INCR n; c SCAN 0 COUNT 1000; turn"},
+    {.name = "served-full-disk",
+     .purpose = "The disk is full: the group is an error, and reads go on.",
+     .geometry = &wide,
+     .policy = SYNC_NO,
+     .before = KEYS_BEFORE,
+     .dialogue =
+         "a SET x @80; b INCR n; turn; full 1; a SET y @90; b GET x; turn; b GET y; "
+         "a DEL k; c DBSIZE; turn"},
+    {.name = "served-late-failure",
+     .purpose = "The sync of what was acknowledged a second ago fails.",
+     .geometry = &tiny,
+     .policy = SYNC_EVERYSEC,
+     .before = KEYS_BEFORE,
+     .dialogue = "a SET x @60; b GET x; turn; failsync 1; wait 1000; turn; a SET y 1; "
+                 "b GET x; turn; wait 2500; turn; c DBSIZE; turn"},
+
     {.name = "checkpoint",
      .purpose = "An online backup is whole or absent.",
      .waiting = "an oracle that judges a store and its copy"},

@@ -1,10 +1,12 @@
 #include "tests/crash/talk.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/db_state.h"
 #include "fault/net_sim.h"
 #include "server/server.h"
 #include "tests/crash/reference.h"
@@ -14,7 +16,9 @@
 #define EXPECTED_BYTES 16384
 #define COMMANDS       128 /* of one client */
 #define IDLE_STEP_MS   100
-#define LAST_TURNS     3 /* until every reply of `before` has arrived */
+#define LAST_TURNS     3  /* until every reply of `before` has arrived */
+#define PART_BYTES     40 /* of a write that fails */
+#define ERROR_BYTES    128
 
 struct command {
     const struct dialogue_step *step;
@@ -23,6 +27,7 @@ struct command {
 struct reply {
     size_t end;   /* of its bytes */
     size_t group; /* of the model */
+    bool error;   /* it became one, because the commit failed */
 };
 
 struct client {
@@ -59,9 +64,32 @@ struct talk {
     struct server *server;
     struct client *clients[DIALOGUE_CLIENTS];
     unsigned accepted;
+
+    enum step_kind fail; /* of a failure that is waiting; STEP_SAY: none is */
+    uint32_t fail_in;    /* calls */
+    int fail_errno;
+    bool fired;         /* in this turn; */
+    bool failed;        /* before its first reply: the commit has failed */
+    bool log_failed;    /* the store waits for a new log */
+    size_t turn_first;  /* group of the model with which this turn began */
+    bool wrote;         /* one of its commands is a write, */
+    size_t first_write; /* the first of them in this group */
 };
 
 /* ---- what the server receives and sends ---- */
+
+static size_t error_text(const struct talk *t, char out[ERROR_BYTES])
+{
+    return (size_t)snprintf(out, ERROR_BYTES,
+                            "-MISCONF Errors writing to the AOF file: %s\r\n",
+                            strerror(t->fail_errno));
+}
+
+static void note_write(struct talk *t)
+{
+    if (!t->wrote) t->first_write = model_groups(t->run->model);
+    t->wrote = true;
+}
 
 /* The server has the whole command now, and runs it. */
 static void run_command(struct talk *t, struct client *c)
@@ -69,12 +97,16 @@ static void run_command(struct talk *t, struct client *c)
     const struct dialogue_step *s = c->commands[c->run++].step;
     struct reference ref = {t->run->model, t->run->clock.wall_ms};
     char reply[REFERENCE_REPLY_BYTES];
-    size_t n = reference_run(&ref, s->words, s->count, &c->db, reply);
+    bool writes = reference_writes(s->words);
+    size_t n = writes && db_refuses(server_db(t->server))
+                   ? error_text(t, reply)
+                   : reference_run(&ref, s->words, s->count, &c->db, reply);
+    if (writes) note_write(t);
     assert(c->expected_size + n <= EXPECTED_BYTES && c->reply_count < COMMANDS);
     memcpy(c->expected + c->expected_size, reply, n);
     c->expected_size += n;
     size_t group = model_issue(t->run->model);
-    c->replies[c->reply_count++] = (struct reply){c->expected_size, group};
+    c->replies[c->reply_count++] = (struct reply){c->expected_size, group, false};
     run_note(t->run, RUN_ISSUED, group);
 }
 
@@ -100,6 +132,62 @@ static void acknowledge(struct talk *t, size_t group)
     run_note(t->run, RUN_ACKED, group);
 }
 
+/* Reply k becomes the error, and what comes after it moves. */
+static void become_error(struct talk *t, struct client *c, size_t k)
+{
+    char text[ERROR_BYTES];
+    size_t n = error_text(t, text), at = k ? c->replies[k - 1].end : 0;
+    size_t end = c->replies[k].end;
+    assert(c->expected_size + n < EXPECTED_BYTES);
+    memmove(c->expected + at + n, c->expected + end, c->expected_size - end);
+    memcpy(c->expected + at, text, n);
+    c->expected_size += at + n - end;
+    for (size_t i = c->reply_count; i-- > k;)
+        c->replies[i].end += at + n - end;
+    c->replies[k].error = true;
+}
+
+/* The commit of this turn has failed: from its first write on, every reply is the error. */
+static void expect_errors(struct talk *t)
+{
+    for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++) {
+        struct client *c = t->clients[i];
+        for (size_t k = c->answered; k < c->reply_count; k++)
+            if (t->wrote && c->replies[k].group >= t->first_write) become_error(t, c, k);
+    }
+}
+
+/* The replies of a failed turn are counted when all of them are out. */
+static void count_failed_turn(struct talk *t)
+{
+    struct model *m = t->run->model;
+    assert(model_answered(m) >= t->turn_first && "no slow readers beside a failure");
+    while (model_answered(m) < model_groups(m)) {
+        size_t group = model_answered(m);
+        if (t->wrote && group >= t->first_write) {
+            model_fail(m);
+            run_note(t->run, RUN_FAILED, group);
+        } else {
+            acknowledge(t, group);
+        }
+    }
+    t->failed = false;
+}
+
+/* With its log failed the store makes nothing durable that is not; when it has come back
+ * through a new one, everything is, and what it refused is gone for good. */
+static void notice_failed_log(struct talk *t)
+{
+    struct model *m = t->run->model;
+    bool failed = server_db(t->server)->failed_log != 0;
+    if (failed && !t->log_failed) model_unpromise(m, t->run->clock.mono_us);
+    if (!failed && t->log_failed) {
+        model_durable(m);
+        model_settle(m);
+    }
+    t->log_failed = failed;
+}
+
 static void sent(void *arg, struct peer *peer, const void *bytes, size_t n,
                  uint64_t total)
 {
@@ -108,13 +196,30 @@ static void sent(void *arg, struct peer *peer, const void *bytes, size_t n,
     for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++)
         if (t->clients[i]->peer == peer) c = t->clients[i];
     assert(c);
+    if (t->fired && !t->failed) {
+        t->failed = true;
+        expect_errors(t);
+    }
     const char *want = c->expected + total - n;
     if (total > c->expected_size || memcmp(want, bytes, n) != 0)
         run_break(t->run, "answered \"%.*s\", not \"%.*s\"", (int)n, (const char *)bytes,
                   total > c->expected_size ? 0 : (int)n, want);
     for (; c->answered < c->reply_count && c->replies[c->answered].end <= total;
          c->answered++)
-        acknowledge(t, c->replies[c->answered].group);
+        if (!t->failed) acknowledge(t, c->replies[c->answered].group);
+}
+
+void talk_before_call(struct talk *t, const struct tap_call *call)
+{
+    bool sync = t->fail == STEP_FAIL_SYNC;
+    if (t->fail == STEP_SAY) return;
+    if (call->call != (sync ? CALL_SYNC : CALL_WRITE)) return;
+    if (--t->fail_in > 0) return;
+    t->fail_errno = t->fail == STEP_FULL ? ENOSPC : EIO;
+    disk_sim_fail_next(t->run->disk, sync ? DISK_EFFECT_NONE : DISK_EFFECT_PARTIAL,
+                       t->fail_errno, PART_BYTES);
+    t->fail = STEP_SAY;
+    t->fired = true;
 }
 
 static struct eavesdropped *ear_of(struct net *net)
@@ -265,10 +370,17 @@ static void write_said(struct client *c)
 static void turn(struct talk *t)
 {
     struct reference ref = {t->run->model, t->run->clock.wall_ms};
+    t->turn_first = model_groups(t->run->model);
+    t->wrote = t->fired = false;
     for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++)
         write_said(t->clients[i]);
-    if (reference_expire(&ref)) run_note(t->run, RUN_ISSUED, model_issue(t->run->model));
+    if (reference_expire(&ref)) {
+        note_write(t);
+        run_note(t->run, RUN_ISSUED, model_issue(t->run->model));
+    }
     server_turn(t->server, 0);
+    if (t->failed) count_failed_turn(t);
+    notice_failed_log(t);
 }
 
 static void turns(struct talk *t, uint32_t count)
@@ -297,6 +409,12 @@ static void play_step(struct talk *t, const struct dialogue_step *s)
     case STEP_RESET:
         peer_reset(c->peer, false);
         c->reset = true;
+        break;
+    case STEP_FAIL_SYNC:
+    case STEP_FAIL_WRITE:
+    case STEP_FULL:
+        t->fail = s->kind;
+        t->fail_in = s->number ? s->number : 1;
         break;
     case STEP_WAIT: clock_manual_advance(&t->run->clock, s->number); break;
     case STEP_IDLE:

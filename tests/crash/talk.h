@@ -10,6 +10,10 @@
  * once; the order in which the server receives is the order of the model's history. It
  * counts as acknowledged, with all before it, when the last byte of its reply has left.
  * A reply of which a part left is in flight, whatever stands in that part.
+ *
+ * In the turn in which a write or a sync fails, the first write and all that follows it
+ * must be answered with the error, whoever asked; after it every write that the store
+ * refuses. A dialogue with a failure has no slow readers.
  */
 #ifndef TESTS_CRASH_TALK_H
 #define TESTS_CRASH_TALK_H
@@ -26,6 +30,8 @@ void talk_free(struct talk *t);
 void talk_begin(struct talk *t);
 /* Plays the steps of the tape; starts the server when it does not run. */
 void talk_play(struct talk *t, const uint8_t *tape, size_t size);
+/* A changing call is about to be made: the one that shall fail? */
+void talk_before_call(struct talk *t, const struct tap_call *call);
 /* The tape of a whole dialogue: its steps in order. Returns the size. */
 size_t talk_tape(const char *text, uint8_t *out, size_t room);
 /* The step of a byte of the tape; NULL: there is no such step. */

@@ -105,6 +105,32 @@ static void a_reset_client_is_not_waited_for(void)
     stop(&f);
 }
 
+/* Of three clients in the turn whose sync fails, the one that read before the first write
+ * keeps its answer. What they ask later is answered by what is left. */
+static void a_failed_sync_is_an_error_for_its_whole_turn(void)
+{
+    struct fixture f;
+
+    play(&f, SYNC_ALWAYS,
+         "turn; failsync 1; a GET k; b SET x 1; c GET x; turn; c GET x; turn");
+
+    CHECK_INT(model_groups(f.run.model), 4);
+    CHECK_INT(answered(&f), 4);
+    CHECK_INT(model_count(f.run.model), 0);
+    stop(&f);
+}
+
+static void a_full_disk_is_an_error_and_no_more(void)
+{
+    struct fixture f;
+
+    play(&f, SYNC_NO, "turn; full 1; a SET x 1; turn; a SET y 1; b DBSIZE; turn");
+
+    CHECK_INT(answered(&f), 3);
+    CHECK_INT(model_count(f.run.model), 1);
+    stop(&f);
+}
+
 /* Random dialogues: the reference and the server agree on every byte. */
 static void random_talk(struct rng *rng, char *out, size_t room)
 {
@@ -156,6 +182,9 @@ CU_TestInfo crash_talk_tests[] = {
      a_command_is_issued_when_its_last_byte_arrives},
     {"an_answer_acknowledges_all_before_it", an_answer_acknowledges_all_before_it},
     {"a_reset_client_is_not_waited_for", a_reset_client_is_not_waited_for},
+    {"a_failed_sync_is_an_error_for_its_whole_turn",
+     a_failed_sync_is_an_error_for_its_whole_turn},
+    {"a_full_disk_is_an_error_and_no_more", a_full_disk_is_an_error_and_no_more},
     {"server_and_reference_agree_on_every_byte",
      server_and_reference_agree_on_every_byte},
     CU_TEST_INFO_NULL};
