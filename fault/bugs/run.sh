@@ -54,10 +54,10 @@ one() {
 }
 
 judge() {
-    scenario=$(header "$2" caught-by | sed 's/.*--scenario //')
+    read -ra how < <(header "$2" caught-by | sed 's/^crash //')
     want=$(header "$2" oracle)
     timeout 60 "$tree/build/crash/crash" --quiet --first --no-canary \
-        --scenario "$scenario" --json "$tree/json" > "$tree/out" 2>&1
+        "${how[@]}" --json "$tree/json" > "$tree/out" 2>&1
     code=$?
     read -r oracle seconds operations token < <(python3 - "$tree/json" << 'EOF'
 import json, sys
@@ -78,7 +78,7 @@ EOF
     fi
     if [ "$verdict" = caught ] && [ "$(header "$2" only)" = yes ]; then
         timeout 120 "$tree/build/crash/crash" --quiet --first --no-canary \
-            --scenario "$scenario" --silence "$want" --silence order > "$tree/out" 2>&1 ||
+            "${how[@]}" --silence "$want" --silence order > "$tree/out" 2>&1 ||
             verdict="OTHER ORACLES CATCH IT, TOO"
     fi
     say "$1" "$oracle" "$seconds" "$operations" "$verdict"

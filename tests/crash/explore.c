@@ -101,7 +101,7 @@ uint32_t explorer_remember_path(struct explorer *x)
 void explorer_violate(struct explorer *x, enum oracle o, const char *text)
 {
     struct violation v = {.oracle = o};
-    if (x->violated && !x->fewest) return;
+    if ((x->violated && !x->fewest) || x->trial.silenced >> o & 1) return;
     v.call = call_of(x);
     snprintf(v.text, sizeof v.text, "%s", text);
     write_path(x, v.path, sizeof v.path);
@@ -148,9 +148,8 @@ bool explorer_judge(struct explorer *x, struct verdict v, const struct expected 
                  lost ? "groups are lost" : "no prefix of the groups", e->lower,
                  e->upper);
     }
-    if (x->trial.silenced >> o & 1) return true;
     explorer_violate(x, o, text);
-    return false;
+    return x->trial.silenced >> o & 1;
 }
 
 void explorer_expect(struct explorer *x, struct expected *e, enum model_crash crash)

@@ -441,6 +441,10 @@ static void tell_story(const struct explorer *x, const struct token *t)
         printf("  %s\n", text);
         tell_events(x, i, t->place, &event);
     }
+    bool more = event < x->run.event_count && x->run.events[event].call <= t->place;
+    if (more && x->run.switching) printf("  (jobs go on to their end)\n");
+    for (; more && event < x->run.event_count; event++)
+        if (x->run.events[event].call <= t->place) tell_event(&x->run.events[event]);
     printf("The crash comes before call %llu, as \"%s\".\n", (unsigned long long)t->place,
            t->choice);
 }

@@ -489,7 +489,8 @@ const struct scenario scenarios[] = {
      .policy = SYNC_EVERYSEC,
      .before = FEW,
      .scheduled = true,
-     .tape = "put a2 64; put b1 64; put c1 8; step; clock 1000; step; put d0 24"},
+     .tape = "put a2 64; put b1 64; put c1 8; step; clock 1000; step; put d0 24; "
+             "clock 2000"},
     {.name = "race-compact",
      .purpose = "Puts go on while tables are merged, and their files deleted.",
      .geometry = &tiny,
