@@ -442,7 +442,7 @@ static void tell_story(const struct explorer *x, const struct token *t)
         tell_events(x, i, t->place, &event);
     }
     bool more = event < x->run.event_count && x->run.events[event].call <= t->place;
-    if (more && x->run.switching) printf("  (jobs go on to their end)\n");
+    if (more && x->scenario->scheduled) printf("  (jobs go on to their end)\n");
     for (; more && event < x->run.event_count; event++)
         if (x->run.events[event].call <= t->place) tell_event(&x->run.events[event]);
     printf("The crash comes before call %llu, as \"%s\".\n", (unsigned long long)t->place,
