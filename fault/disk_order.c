@@ -805,7 +805,8 @@ static int order_size(struct disk_file *file, uint64_t *out)
 
 /* The change counts from the return on, also a failed one: part of it may be there. What
  * was lost and is written again, from its beginning on, is pending like anything else. */
-static void note_change(struct disk_file *file, enum site site, struct range bytes)
+static void note_change(struct disk_file *file, enum site site, struct range bytes,
+                        bool failed)
 {
     struct disk_order *o = enter(file->disk);
     struct inode *i = inode_of(file);
@@ -813,7 +814,8 @@ static void note_change(struct disk_file *file, enum site site, struct range byt
     i->pending = span(i->pending, bytes);
     if (bytes.from <= i->lost.from && bytes.to > i->lost.from) i->lost.from = bytes.to;
     if (site == SITE_MANIFEST_WRITE) i->edited = o->now;
-    if (is_record(site)) {
+    /* Nobody may rely on a record whose write has failed. */
+    if (is_record(site) && !failed) {
         i->last_due = o->now;
         if (!i->recorded) i->recorded = o->now;
         if (!i->first_due) i->first_due = o->now;
@@ -830,7 +832,7 @@ static int order_write(struct disk_file *file, uint64_t offset, const void *buf,
     if (is_read(file)) tell_reader(o, f, COMING, offset, buf, n);
     leave(o);
     int result = f->inner->disk->ops->write(f->inner, offset, buf, n, site, put);
-    note_change(file, site, (struct range){offset, offset + n});
+    note_change(file, site, (struct range){offset, offset + n}, result != 0);
     if (result && is_read(file)) read_back(o, f, FAILED);
     return result;
 }
@@ -867,7 +869,7 @@ static int order_truncate(struct disk_file *file, uint64_t size, enum site site)
 {
     struct disk_file *inner = inner_file(file);
     int result = inner->disk->ops->truncate(inner, size, site);
-    note_change(file, site, (struct range){0, UINT64_MAX});
+    note_change(file, site, (struct range){0, UINT64_MAX}, result != 0);
     return result;
 }
 
@@ -875,7 +877,7 @@ static int order_allocate(struct disk_file *file, uint64_t size, enum site site)
 {
     struct disk_file *inner = inner_file(file);
     int result = inner->disk->ops->allocate(inner, size, site);
-    note_change(file, site, (struct range){0, UINT64_MAX});
+    note_change(file, site, (struct range){0, UINT64_MAX}, result != 0);
     return result;
 }
 

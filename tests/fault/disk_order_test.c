@@ -570,6 +570,20 @@ static void a_reply_may_leave_while_a_later_group_is_not_synced(void)
     finish(&x);
 }
 
+static void a_record_whose_write_failed_holds_no_reply_back(void)
+{
+    struct fixture x;
+    start(&x);
+    disk_sim_fail_next(x.sim, DISK_EFFECT_NONE, ENOSPC, 0);
+    CHECK_INT(disk_write(x.log, 0, "bytes", 5, SITE_WAL_WRITE, NULL), -ENOSPC);
+    acknowledge(&x);
+    expect(&x, ORDER_ACKNOWLEDGE, 0, "");
+    write_to(x.log, SITE_WAL_WRITE);
+    acknowledge(&x);
+    expect(&x, ORDER_ACKNOWLEDGE, 1, NULL);
+    finish(&x);
+}
+
 static void a_reply_after_a_failed_sync(void)
 {
     struct fixture x;
@@ -753,6 +767,7 @@ CU_TestInfo fault_disk_order_tests[] = {
     ROW(a_recycled_log_written_before_its_name_is_durable),
     ROW(a_reply_before_the_log_is_synced),
     ROW(a_reply_may_leave_while_a_later_group_is_not_synced),
+    ROW(a_record_whose_write_failed_holds_no_reply_back),
     ROW(a_reply_after_a_failed_sync),
     ROW(records_that_a_failed_sync_lost_are_safe_when_written_again),
     ROW(a_reply_from_a_log_without_a_durable_name),
