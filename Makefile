@@ -463,9 +463,10 @@ crash-smoke: crash-build ## half a million crashes, part of `make test`
 crash-deep: crash-build ## crashes inside recoveries, to the fixpoint; servers; schedules
 	$(CRASH) --pass deep --pass server --pass interleave --seconds 60 $(ARGS)
 
-crash-long: crash-build ## random tapes: FOR=1000 of them from SEED=1 on
-	timeout 86400 build/crash/crash --jobs $(JOBS) --random $(or $(FOR),1000) \
-	  --seed $(or $(SEED),1) --seconds 60 $(ARGS)
+LONG_STATE = build/crash-long$(if $(SHARD),.$(subst /,of,$(SHARD)))
+crash-long: crash-build ## random tapes FOR=3600 seconds, then or after ^C the same goes on (SHARD=0/2)
+	tests/crash/long.sh build/crash/crash $(if $(filter command%,$(origin FOR)),$(FOR),3600) \
+	  $(LONG_STATE) $(or $(SHARD),0/1) --jobs $(JOBS) $(ARGS)
 
 crash-certificates: crash-build ## the walk visits what a second program counts
 	tests/crash/certify.sh build/crash/crash

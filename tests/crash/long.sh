@@ -1,0 +1,47 @@
+#!/bin/bash
+# long.sh - random tapes in batches until the time is over; goes on where it was stopped.
+#
+#   tests/crash/long.sh CRASH SECONDS STATE [SHARD/SHARDS [CRASH-ARGUMENTS...]]
+#
+# STATE keeps what is done: the next batch, images covered (each with its weight), images
+# recovered, violations. It is written after each batch, so that SIGINT, SIGTERM and power
+# cuts lose one batch at most; the same command goes on. Shard I of N takes the batches I,
+# I + N, ... and needs a STATE of its own. Last line:
+#   crash-long: B batches, C images covered, R recovered, V violations
+set -u
+crash=$1 seconds=$2 state=$3 shard=${4:-0/1}
+shift $(($# < 4 ? $# : 4))
+BATCH=${BATCH:-20} # tapes
+json=$(mktemp) || exit 1
+trap 'rm -f "$json"' EXIT
+stopped=0
+trap 'stopped=1' INT TERM
+
+batch=${shard%/*} batches=0 covered=0 recovered=0 violations=0
+[ -s "$state" ] && read -r batch batches covered recovered violations < "$state"
+end=$((SECONDS + seconds))
+while [ $stopped -eq 0 ] && [ $SECONDS -lt $end ]; do
+    setsid "$crash" --quiet --no-canary --random "$BATCH" --seed $((1 + batch * BATCH)) \
+        --seconds 60 --json "$json" "$@" > "$json.out" 2>&1 &
+    pid=$!
+    until wait $pid; do
+        [ $stopped -eq 1 ] && kill -- -$pid 2>/dev/null && break
+        kill -0 $pid 2>/dev/null || break
+    done
+    [ $stopped -eq 1 ] && break
+    counts=$(python3 -c '
+import json, sys
+rows = json.load(open(sys.argv[1]))
+print(*(sum(r[k] for r in rows) for k in ("images", "distinct", "violated")))' "$json") || break
+    read -r c r v <<< "$counts"
+    [ "$v" -eq 0 ] || cat "$json.out"
+    batch=$((batch + ${shard#*/})) batches=$((batches + 1))
+    covered=$((covered + c)) recovered=$((recovered + r)) violations=$((violations + v))
+    echo "$batch $batches $covered $recovered $violations" > "$state.new"
+    mv "$state.new" "$state"
+    echo "  $batches batches, $covered covered, $recovered recovered, $violations violations"
+done
+rm -f "$json.out"
+echo "crash-long: $batches batches, $covered images covered, $recovered recovered," \
+    "$violations violations"
+[ "$violations" -eq 0 ]
