@@ -392,8 +392,13 @@ enum err db_group_commit(struct db *db)
     if (!e && db->options.sync == SYNC_ALWAYS) e = db_sync_logs(db, &why);
     if (e) {
         undo_group(db);
-        wal_take_back(log, end, chain);
-        db_refuse(db, &why);
+        bool no_room = log->offset == end && !log->failed;
+        if (no_room) {
+            db_note_failure(db, &why);
+        } else {
+            wal_take_back(log, end, chain);
+            db_refuse(db, &why);
+        }
         return ERR_WRITES_REFUSED;
     }
     db->settled_seq = db->last_seq;

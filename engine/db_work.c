@@ -27,12 +27,13 @@
 #include "engine/filename.h"
 #include "engine/flush.h"
 
-/* A file to delete. */
+/* A file to delete: freed by the last edits, left by work that has failed, or kept as the
+ * reserve for a full disk. */
 struct garbage {
     struct garbage *next;
     enum filename_kind kind;
     uint64_t number;
-    bool leftover; /* of work that has failed: no state ever named it */
+    enum origin { FREED, LEFTOVER, RESERVE } origin;
 };
 
 /* Makes a log ready for use. */
@@ -97,17 +98,17 @@ static void submit(struct db *db, struct work *w)
 }
 
 static void throw_away(struct db *db, enum filename_kind kind, uint64_t number,
-                       bool leftover)
+                       enum origin origin)
 {
     struct garbage *g = mem_alloc(db->env.mem, sizeof *g);
     if (!g) return; /* the next recovery deletes the file */
-    *g = (struct garbage){db->garbage, kind, number, leftover};
+    *g = (struct garbage){db->garbage, kind, number, origin};
     db->garbage = g;
 }
 
 static void add_garbage(struct db *db, enum filename_kind kind, uint64_t number)
 {
-    throw_away(db, kind, number, false);
+    throw_away(db, kind, number, FREED);
 }
 
 /* ---- trying again ---- */
@@ -567,7 +568,7 @@ static struct garbage *take_garbage(struct db *db)
     struct garbage *list = NULL, **at = &db->garbage;
     while (*at) {
         struct garbage *g = *at;
-        if (db->manifest_doubt && !g->leftover) {
+        if (db->manifest_doubt && g->origin == FREED) {
             at = &g->next;
             continue;
         }
@@ -653,15 +654,15 @@ static void add_leftovers(struct db *db, const struct work *w)
 {
     const struct compaction *c = &w->compaction;
     switch (w->kind) {
-    case WORK_FLUSH: throw_away(db, FILENAME_SST, w->flush.number, true); break;
+    case WORK_FLUSH: throw_away(db, FILENAME_SST, w->flush.number, LEFTOVER); break;
     case WORK_COMPACT:
         for (size_t i = 0; i <= c->output_count && i < c->output_max; i++)
-            throw_away(db, FILENAME_SST, c->first_number + i, true);
+            throw_away(db, FILENAME_SST, c->first_number + i, LEFTOVER);
         break;
     case WORK_PREPARE:
-        throw_away(db, FILENAME_LOG, w->prepare.log.number, true);
+        throw_away(db, FILENAME_LOG, w->prepare.log.number, LEFTOVER);
         if (w->prepare.recycled.number)
-            throw_away(db, FILENAME_LOG, w->prepare.recycled.number, true);
+            throw_away(db, FILENAME_LOG, w->prepare.recycled.number, LEFTOVER);
         break;
     case WORK_AMEND:
     case WORK_CLEAN:
@@ -669,15 +670,42 @@ static void add_leftovers(struct db *db, const struct work *w)
     }
 }
 
+/* On a full disk the logs that wait to be used again are the reserve: their room is for a
+ * flush, a compaction and their edits. */
+static void give_up_freed_logs(struct db *db)
+{
+    for (; db->freed_count > 0; db->freed_count--) {
+        const struct freed_log *log = &db->freed[db->freed_count - 1];
+        disk_close(log->file);
+        throw_away(db, FILENAME_LOG, log->number, RESERVE);
+    }
+}
+
+/* The remains of failed attempts do not count: they would call for the next one. */
+static bool frees_room(const struct garbage *list)
+{
+    while (list && list->origin == LEFTOVER)
+        list = list->next;
+    return list != NULL;
+}
+
+static void try_at_once(struct db *db)
+{
+    for (unsigned kind = 0; kind < WORK_KINDS; kind++)
+        db->retry[kind].due_us = 0;
+}
+
 static void work_failed(struct db *db, struct work *w, const struct err_detail *why)
 {
     if (w->kind == WORK_AMEND) {
         db->manifest_doubt = true;
         if (w->amend.roll) add_garbage(db, FILENAME_MANIFEST, w->amend.number);
+        if (why->code == ERR_NO_SPACE) give_up_freed_logs(db);
         amend_failed(db, w, why);
         return;
     }
     note_trouble(db, w->kind, why);
+    if (why->code == ERR_NO_SPACE) give_up_freed_logs(db);
     add_leftovers(db, w);
     discard(db, w);
 }
@@ -697,6 +725,7 @@ static void finish(struct db *db, struct work *w)
         if (w->clean.failed)
             db_log(db, LOG_WARNING, "cannot delete an old file: error %d",
                    -w->clean.failed);
+        if (frees_room(w->clean.list)) try_at_once(db);
         discard(db, w);
         break;
     default: enqueue(db, w);
@@ -753,11 +782,7 @@ void work_finish(struct db *db)
         sched_wait(db->env.sched);
         work_step(db);
     }
-    for (; db->freed_count > 0; db->freed_count--) {
-        struct freed_log *log = &db->freed[db->freed_count - 1];
-        disk_close(log->file);
-        add_garbage(db, FILENAME_LOG, log->number);
-    }
+    give_up_freed_logs(db);
     work_step(db);
     while (db->in_flight > 0) {
         sched_wait(db->env.sched);
@@ -799,16 +824,29 @@ static bool is_slow(const struct db *db)
     return db->compacting && db->version->levels[0].count >= db->options.level0_slow;
 }
 
-/* The active memtable becomes immutable, the first spare log the active one. No disk
- * call: the log's name and number have been durable for a while. */
+/* The next log's first record continues the last one of this log: a record that found no
+ * room, and may be there all the same, must not stand between them. */
+static enum err leave_log(struct db *db)
+{
+    struct err_detail why;
+    if (db->failed_log) return ERR_OK;
+    if (!wal_cover_scrap(&db->active->log, db->last_seq + 1, &why)) return ERR_OK;
+    db_refuse(db, &why);
+    return ERR_WRITES_REFUSED;
+}
+
+/* The active memtable becomes immutable, the first spare log the active one: its name and
+ * number have been durable for a while. */
 static enum err rotate(struct db *db)
 {
     struct memlog *old = db->active, *next;
     const struct spare_log *spare = &db->spares[0];
     struct wal_writer writer;
+    enum err e = leave_log(db);
+    if (e) return e;
     wal_writer_init(&writer, spare->file, &wal_sites, spare->number, 0, old->log.chain,
                     old->log.watermark);
-    enum err e = memlog_new(db->env.mem, &db->options, &writer, spare->size, &next);
+    e = memlog_new(db->env.mem, &db->options, &writer, spare->size, &next);
     if (e) return e;
     old->books = db->books;
     old->last_seq = db->last_seq;

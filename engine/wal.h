@@ -5,7 +5,8 @@
  * Owns:   the reader its buffer; files are borrowed.
  * Errors: a failed write or sync is final for the writer: later calls answer
  *         ERR_WRITES_REFUSED, for the file's pages may be gone although a later sync
- *         would return 0.
+ *         would return 0. ERR_NO_SPACE of a write is not: the next record takes the place
+ *         of the one that found no room.
  * Crash:  after wal_append the record survives the process; after wal_sync a power cut.
  * Format: docs/formats.md#log-records
  * Tests:  tests/engine/wal_write_test.c, tests/engine/wal_read_test.c
@@ -94,6 +95,8 @@ struct wal_writer {
     struct wal_chain chain;
     struct wal_position watermark;
     bool marked; /* the last record is a mark that covers everything before it */
+    bool scrap; /* behind the end lies what a write without room has left, perhaps a whole
+                   record: the next one has to take its place before the log is left */
     bool failed;
 };
 
@@ -104,6 +107,8 @@ void wal_writer_init(struct wal_writer *w, struct disk_file *file,
 /* Appends a record whose payload stands at frame + WAL_HEADER_BYTES. */
 enum err wal_append(struct wal_writer *w, uint8_t *frame, size_t length, seqno first_seq,
                     struct err_detail *why);
+/* Puts an empty record over the scrap, if there is any. */
+enum err wal_cover_scrap(struct wal_writer *w, seqno next_seq, struct err_detail *why);
 /* Puts the end back to where it was before the records of a group that failed. Nothing
  * more is written to this file: it may hold them, so the chain goes on in another. */
 void wal_take_back(struct wal_writer *w, uint64_t offset, struct wal_chain chain);

@@ -146,10 +146,14 @@ static enum err append(struct wal_writer *w, uint8_t *frame, size_t length,
         wal_frame(frame, length, w->log, w->chain, first_seq, w->watermark);
     int rc = disk_write(w->file, w->offset, frame, WAL_HEADER_BYTES + length, site, NULL);
     if (rc) {
-        w->failed = true;
-        return err_set(why, err_from_os(rc), rc,
-                       "log %" PRIu64 ": write at offset %" PRIu64, w->log, w->offset);
+        enum err e = err_from_os(rc);
+        w->failed = e != ERR_NO_SPACE;
+        w->scrap = true;
+        w->marked = false;
+        return err_set(why, e, rc, "log %" PRIu64 ": write at offset %" PRIu64, w->log,
+                       w->offset);
     }
+    w->scrap = false;
     w->offset += WAL_HEADER_BYTES + length;
     w->chain = (struct wal_chain){checksum, w->chain.number + 1};
     return ERR_OK;
@@ -161,6 +165,13 @@ enum err wal_append(struct wal_writer *w, uint8_t *frame, size_t length, seqno f
     enum err e = append(w, frame, length, first_seq, w->sites->write, why);
     if (e == ERR_OK) w->marked = false;
     return e;
+}
+
+enum err wal_cover_scrap(struct wal_writer *w, seqno next_seq, struct err_detail *why)
+{
+    if (!w->scrap) return ERR_OK;
+    uint8_t frame[WAL_HEADER_BYTES];
+    return append(w, frame, 0, next_seq, w->sites->mark, why);
 }
 
 void wal_take_back(struct wal_writer *w, uint64_t offset, struct wal_chain chain)

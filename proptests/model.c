@@ -410,6 +410,11 @@ size_t model_groups(const struct model *m)
     return m->group_count;
 }
 
+size_t model_maybes(const struct model *m)
+{
+    return m->maybe;
+}
+
 struct model_digest model_digest_now(const struct model *m)
 {
     return m->state.digest;

@@ -80,6 +80,7 @@ size_t model_count(const struct model *m); /* keys */
 /* The i-th key in order; i < model_count. */
 slice model_key(const struct model *m, size_t i, slice *value);
 size_t model_groups(const struct model *m); /* issued so far */
+size_t model_maybes(const struct model *m); /* failed, and not settled */
 
 /* ---- judging a recovered store ---- */
 

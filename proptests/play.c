@@ -244,6 +244,8 @@ static bool answered(struct play *p, enum err e, const char *what)
         event(p, PLAY_FAILED);
     } else {
         model_ack(p->model, p->options.sync, clock_mono_us(p->world->env.clock));
+        /* its record has taken the place of one that found no room, and is synced */
+        if (p->options.sync == SYNC_ALWAYS) model_settle(p->model);
         event(p, PLAY_ACKED);
     }
     return may_fail(p, e, what);
@@ -409,7 +411,7 @@ static bool fail_next(struct play *p, uint32_t number)
 {
     static const enum disk_sim_effect effects[] = {DISK_EFFECT_NONE, DISK_EFFECT_PARTIAL,
                                                    DISK_EFFECT_FULL};
-    if (!p->world->sim) return true;
+    if (!p->world->sim || model_maybes(p->model) + 2 > MODEL_MAYBE_MAX) return true;
     struct tape_failure f = tape_failure(number);
     disk_sim_fail_next(p->world->sim, effects[f.effect], f.error, f.part);
     p->failing = true;

@@ -300,6 +300,7 @@ static void order_failure(struct run *r, uint32_t number)
     static const enum disk_sim_effect effects[] = {DISK_EFFECT_NONE, DISK_EFFECT_PARTIAL,
                                                    DISK_EFFECT_FULL};
     struct tape_failure f = tape_failure(number);
+    if (model_maybes(r->model) + 2 > MODEL_MAYBE_MAX) return;
     disk_sim_fail_next(r->disk, effects[f.effect], f.error, f.part);
 }
 

@@ -203,15 +203,31 @@ static void a_record_carries_the_last_sync_that_returned_before_it(void)
     end();
 }
 
+static void what_finds_no_room_gives_its_place_to_the_next_record(void)
+{
+    begin();
+    CHECK_INT(append("one", 1), ERR_OK);
+    disk_sim_fail_next(disk, DISK_EFFECT_FULL, 28, 0);
+    CHECK_INT(append("two", 2), ERR_NO_SPACE);
+    CHECK(w.scrap);
+    CHECK_INT(append("three", 3), ERR_OK);
+    CHECK(!w.scrap);
+    disk_sim_fail_next(disk, DISK_EFFECT_FULL, 28, 0);
+    CHECK_INT(append("four", 4), ERR_NO_SPACE);
+    CHECK_INT(wal_cover_scrap(&w, 4, &why), ERR_OK);
+    expect_records("one|three|");
+    end();
+}
+
 static void a_failed_write_is_final(void)
 {
     begin();
     CHECK_INT(append("one", 1), ERR_OK);
     CHECK_INT(wal_sync(&w, &why), ERR_OK);
     uint64_t offset = w.offset;
-    disk_sim_fail_next(disk, DISK_EFFECT_PARTIAL, 28, 10);
-    CHECK_INT(append("two", 2), ERR_NO_SPACE);
-    CHECK_INT(why.os_error, 28);
+    disk_sim_fail_next(disk, DISK_EFFECT_PARTIAL, 5, 10);
+    CHECK_INT(append("two", 2), ERR_IO);
+    CHECK_INT(why.os_error, 5);
     CHECK_INT(w.offset, offset);
     CHECK_INT(append("three", 3), ERR_WRITES_REFUSED);
     CHECK_INT(wal_sync(&w, &why), ERR_WRITES_REFUSED);
@@ -368,6 +384,8 @@ CU_TestInfo engine_wal_write_tests[] = {
      a_sync_makes_durable_what_stood_before_it},
     {"a_record_carries_the_last_sync_that_returned_before_it",
      a_record_carries_the_last_sync_that_returned_before_it},
+    {"what_finds_no_room_gives_its_place_to_the_next_record",
+     what_finds_no_room_gives_its_place_to_the_next_record},
     {"a_failed_write_is_final", a_failed_write_is_final},
     {"a_failed_sync_is_final", a_failed_sync_is_final},
     {"a_mark_is_written_once_and_carries_the_end",

@@ -1,0 +1,143 @@
+/* A full disk: the write that finds no room is as if it had never been issued, reads go
+ * on, and writes resume by themselves when there is room. */
+#include "tests/support/check.h"
+#include "tests/support/teststore.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fault/plan.h"
+
+static void begin(struct teststore *t, enum sync_policy sync)
+{
+    teststore_init(t);
+    t->options.sync = sync;
+    REQUIRE_INT(teststore_open(t), ERR_OK);
+    REQUIRE_INT(teststore_put(t, "a", "1"), ERR_OK);
+    db_step(t->db);
+}
+
+static void a_write_without_room_is_as_if_never_issued(void)
+{
+    struct teststore t;
+    begin(&t, SYNC_ALWAYS);
+    disk_sim_fail_next(t.disk, DISK_EFFECT_PARTIAL, ENOSPC, 40);
+    CHECK_INT(teststore_put(&t, "b", "no room"), ERR_WRITES_REFUSED);
+    CHECK_INT(db_write_error(t.db)->os_error, ENOSPC);
+    CHECK(!db_refuses(t.db));
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "b", NULL);
+
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    CHECK_INT(db_write_error(t.db)->code, ERR_OK);
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "b", NULL);
+    teststore_expect(&t, "c", "3");
+    teststore_deinit(&t);
+}
+
+/* The call did everything and answered ENOSPC all the same, then the log is left. */
+static void what_found_no_room_does_not_cut_the_chain_of_logs(void)
+{
+    struct teststore t;
+    struct plan plan = {.pattern = "fs/sst/open/eio", .kth = 1, .sticky = true};
+    begin(&t, SYNC_NO);
+    disk_sim_fail_next(t.disk, DISK_EFFECT_FULL, ENOSPC, 0);
+    CHECK_INT(teststore_put(&t, "b", "no room"), ERR_WRITES_REFUSED);
+    REQUIRE_INT(plan_arm(&plan), 0);
+    CHECK_INT(db_flush(t.db), ERR_WRITES_REFUSED); /* a new log, the old one stays */
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    plan_disarm_all();
+
+    CHECK_INT(teststore_kill(&t), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "b", NULL);
+    teststore_expect(&t, "c", "3");
+    teststore_deinit(&t);
+}
+
+/* Every capacity between what the store needs and what the load needs. */
+static void at_every_capacity_nothing_acknowledged_is_lost_and_writes_resume(void)
+{
+    char key[16];
+    int refusals = 0;
+    for (uint64_t capacity = 20000; capacity < 60000; capacity += 1984) {
+        struct teststore t;
+        int acked[40] = {0};
+        begin(&t, SYNC_ALWAYS);
+        disk_sim_set_capacity(t.disk, capacity);
+        for (int i = 1; i < 400; i++) {
+            char value[100];
+            snprintf(key, sizeof key, "k%02d", i % 40);
+            snprintf(value, sizeof value,
+                     "%05d and seventy bytes that fill the disk, "
+                     "so that at some capacity it is full",
+                     i);
+            enum err e = teststore_put(&t, key, value);
+            if (!e) acked[i % 40] = i;
+            refusals += e == ERR_WRITES_REFUSED;
+            CHECK(e == ERR_OK || e == ERR_WRITES_REFUSED);
+            db_step(t.db);
+        }
+        disk_sim_set_capacity(t.disk, 0);
+        clock_manual_advance(&t.clock, 16000);
+        db_step(t.db);
+        db_step(t.db);
+        CHECK(!db_refuses(t.db));
+        CHECK_INT(teststore_put(&t, "late", "1"), ERR_OK);
+        REQUIRE_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+        for (int k = 0; k < 40; k++) {
+            slice got;
+            snprintf(key, sizeof key, "k%02d", k);
+            enum err e = db_get(t.db, slice_text(key), &got, NULL);
+            CHECK_INT(e == ERR_OK ? atoi((const char *)got.data) : 0, acked[k]);
+        }
+        teststore_expect(&t, "late", "1");
+        teststore_close(&t);
+        teststore_expect_sound(&t);
+        teststore_deinit(&t);
+    }
+    CHECK(refusals > 100);
+}
+
+/* The room of a deleted file is used at once, not after the pause. */
+static void room_that_comes_free_ends_the_pause(void)
+{
+    struct teststore t;
+    struct db_stats stats;
+    struct db_iter *it;
+    struct plan plan = {.pattern = "fs/sst/write/enospc", .kth = 1};
+    begin(&t, SYNC_ALWAYS);
+    REQUIRE_INT(db_flush(t.db), ERR_OK);
+    REQUIRE_INT(db_iter_new(t.db, &it), ERR_OK);
+    REQUIRE_INT(teststore_put(&t, "a", "2"), ERR_OK);
+    REQUIRE_INT(db_compact(t.db), ERR_OK); /* the iterator keeps the old table */
+    REQUIRE_INT(teststore_put(&t, "b", "2"), ERR_OK);
+    REQUIRE_INT(plan_arm(&plan), 0);
+    CHECK_INT(db_flush(t.db), ERR_WRITES_REFUSED);
+    CHECK_INT(plan.fired, 1);
+    plan_disarm_all();
+    db_step(t.db);
+    db_stats_get(t.db, &stats);
+    CHECK_INT(stats.immutables, 1);
+
+    db_iter_free(it);
+    db_step(t.db);
+    db_stats_get(t.db, &stats);
+    CHECK_INT(stats.immutables, 0);
+    teststore_expect(&t, "b", "2");
+    teststore_deinit(&t);
+}
+
+CU_TestInfo engine_disk_full_tests[] = {
+    {"a_write_without_room_is_as_if_never_issued",
+     a_write_without_room_is_as_if_never_issued},
+    {"what_found_no_room_does_not_cut_the_chain_of_logs",
+     what_found_no_room_does_not_cut_the_chain_of_logs},
+    {"at_every_capacity_nothing_acknowledged_is_lost_and_writes_resume",
+     at_every_capacity_nothing_acknowledged_is_lost_and_writes_resume},
+    {"room_that_comes_free_ends_the_pause", room_that_comes_free_ends_the_pause},
+    CU_TEST_INFO_NULL,
+};
