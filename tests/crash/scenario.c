@@ -305,12 +305,13 @@ const struct scenario scenarios[] = {
      .before = FEW "; step",
      .tape = "put a2 24; fail 113; put b1 64; step; get b1; put b1 8; put c2 8"},
     {.name = "disk-full",
-     .purpose = "A write finds no room and is there all the same; the next one takes its place.",
+     .purpose =
+         "A write finds no room and is there all the same; the next one takes its place.",
      .geometry = &tiny,
      .policy = SYNC_EVERYSEC,
      .before = FEW "; step",
-     .tape = "put a2 8; fail 6; put b1 64; put b2 8; get b1; clock 1000; step; "
-             "fail 117; put c1 64; put c2 8; clock 1000; step"},
+     .tape = "put a2 8; fail 6; put b1 24; put b2 8; get b1; clock 1000; step; "
+             "fail 117; put c1 24; put c2 8; clock 1000; step"},
     {.name = "failed-edit",
      .purpose = "Nobody knows whether an edit is durable; a new manifest ends the doubt.",
      .geometry = &wide,
