@@ -645,7 +645,7 @@ static int sync_timeout_ms(const struct db *db)
     bool sync_due = unsynced(db);
     if (sync_due && db->options.sync != SYNC_EVERYSEC) return -1;
     const struct wal_writer *log = &db->active->log;
-    if (!sync_due && (log->marked || log->offset == 0)) return -1;
+    if (!sync_due && (log->marked || log->scrap || log->offset == 0)) return -1;
     int64_t due = sync_due ? db->synced_us + EVERYSEC_US : db->written_us + IDLE_MARK_US;
     int64_t left = due - clock_mono_us(db->env.clock);
     return left <= 0 ? 0 : (int)(left / 1000) + 1;

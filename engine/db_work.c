@@ -825,12 +825,15 @@ static bool is_slow(const struct db *db)
 }
 
 /* The next log's first record continues the last one of this log: a record that found no
- * room, and may be there all the same, must not stand between them. */
+ * room, and may be there all the same, must not stand between them. Recovery trusts an
+ * empty record at the end, so this one is synced. */
 static enum err leave_log(struct db *db)
 {
     struct err_detail why;
-    if (db->failed_log) return ERR_OK;
-    if (!wal_cover_scrap(&db->active->log, db->last_seq + 1, &why)) return ERR_OK;
+    if (db->failed_log || !db->active->log.scrap) return ERR_OK;
+    enum err e = wal_cover_scrap(&db->active->log, db->last_seq + 1, &why);
+    if (!e) e = db_sync_logs(db, &why);
+    if (!e) return ERR_OK;
     db_refuse(db, &why);
     return ERR_WRITES_REFUSED;
 }

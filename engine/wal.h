@@ -107,7 +107,8 @@ void wal_writer_init(struct wal_writer *w, struct disk_file *file,
 /* Appends a record whose payload stands at frame + WAL_HEADER_BYTES. */
 enum err wal_append(struct wal_writer *w, uint8_t *frame, size_t length, seqno first_seq,
                     struct err_detail *why);
-/* Puts an empty record over the scrap, if there is any. */
+/* Puts an empty record over the scrap, if there is any. Sync it before anybody relies on
+ * what follows. */
 enum err wal_cover_scrap(struct wal_writer *w, seqno next_seq, struct err_detail *why);
 /* Puts the end back to where it was before the records of a group that failed. Nothing
  * more is written to this file: it may hold them, so the chain goes on in another. */
@@ -122,7 +123,8 @@ static inline bool wal_unsynced(const struct wal_writer *w)
     return w->synced < w->offset - mark;
 }
 /* Appends an empty record that carries the watermark to recovery, unless the last record
- * says as much. REQUIRES: synced == offset. Losing it loses nothing. */
+ * says as much, or it would lie over scrap: recovery would take that for gone, and a power
+ * cut could show it again. REQUIRES: synced == offset. Losing it loses nothing. */
 enum err wal_mark(struct wal_writer *w, seqno next_seq, struct err_detail *why);
 
 /* ---- reading ---- */

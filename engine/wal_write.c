@@ -203,7 +203,7 @@ enum err wal_sync(struct wal_writer *w, struct err_detail *why)
 
 enum err wal_mark(struct wal_writer *w, seqno next_seq, struct err_detail *why)
 {
-    if (w->marked) return ERR_OK;
+    if (w->marked || (w->scrap && !w->failed)) return ERR_OK;
     assert(w->synced == w->offset);
     uint8_t frame[WAL_HEADER_BYTES];
     enum err e = append(w, frame, 0, next_seq, w->sites->mark, why);

@@ -219,6 +219,21 @@ static void what_finds_no_room_gives_its_place_to_the_next_record(void)
     end();
 }
 
+/* What a mark covers in the cache a power cut could bring back. */
+static void no_mark_is_written_over_what_found_no_room(void)
+{
+    begin();
+    CHECK_INT(append("one", 1), ERR_OK);
+    CHECK_INT(wal_sync(&w, &why), ERR_OK);
+    disk_sim_fail_next(disk, DISK_EFFECT_FULL, 28, 0);
+    CHECK_INT(append("two", 2), ERR_NO_SPACE);
+    uint64_t offset = w.offset;
+    CHECK_INT(wal_mark(&w, 2, &why), ERR_OK);
+    CHECK_INT(w.offset, offset);
+    CHECK(!w.marked && w.scrap);
+    end();
+}
+
 static void a_failed_write_is_final(void)
 {
     begin();
@@ -386,6 +401,8 @@ CU_TestInfo engine_wal_write_tests[] = {
      a_record_carries_the_last_sync_that_returned_before_it},
     {"what_finds_no_room_gives_its_place_to_the_next_record",
      what_finds_no_room_gives_its_place_to_the_next_record},
+    {"no_mark_is_written_over_what_found_no_room",
+     no_mark_is_written_over_what_found_no_room},
     {"a_failed_write_is_final", a_failed_write_is_final},
     {"a_failed_sync_is_final", a_failed_sync_is_final},
     {"a_mark_is_written_once_and_carries_the_end",
