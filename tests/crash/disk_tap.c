@@ -97,6 +97,8 @@ static int tap_open(struct disk_dir *dir, const char *name, unsigned flags,
                                     .dir = dir,
                                     .name = name,
                                     .offset = flags});
+    else if (t->looked)
+        t->looked(t->arg, name);
     int e = t->inner->open(dir, name, flags, site, out);
     if (!e) opened(t, dir, name, *out);
     return e;

@@ -44,7 +44,8 @@ struct disk_tap {
     const struct disk_ops *inner;
     struct disk *disk;
     tap_fn *before;
-    tap_opened_fn *opened; /* may be NULL */
+    tap_opened_fn *opened;                       /* may be NULL */
+    void (*looked)(void *arg, const char *name); /* opened as it is; may be NULL */
     void *arg;
     uint32_t calls;                                       /* changing calls so far */
     bool (*drop)(void *arg, const struct tap_call *call); /* true: answer 0, do nothing;

@@ -15,8 +15,6 @@
 
 #define DEEP_BUFFER_BYTES 2048
 
-#define FLAG_PRIMARY 1u /* a power cut of the run itself leads to it */
-
 void explore_options_init(struct explore_options *o)
 {
     *o = (struct explore_options){.profile = DISK_W,
@@ -208,10 +206,10 @@ static int visit_cut(void *arg, struct disk *disk, const struct image *image)
     x->stats.images += image->weight;
     if (x->options.shards > 1 && image->hash[1] % x->options.shards != x->options.shard)
         return x->stop;
-    struct verdict v = explorer_verdict(x, disk, image->hash);
+    struct verdict v = explorer_verdict(x, disk, image->hash, x->options.deep);
     struct image_entry *entry = image_set_find(&x->set, image->hash);
-    if (!(entry->flags & FLAG_PRIMARY)) {
-        entry->flags |= FLAG_PRIMARY;
+    if (!(entry->flags & IMAGE_PRIMARY)) {
+        entry->flags |= IMAGE_PRIMARY;
         x->stats.primary++;
     }
     explorer_judge(x, v, &x->expected);
@@ -266,7 +264,7 @@ static void explore_kill(struct explorer *x, uint32_t ordinal, size_t part, bool
     unsigned before = disk_sim_snapshot(disk);
     disk_sim_settle(disk);
     disk_sim_hash_visible(disk, hash);
-    struct verdict v = explorer_verdict(x, disk, hash);
+    struct verdict v = explorer_verdict(x, disk, hash, true);
     disk_sim_rollback(disk, before);
     bool good = explorer_judge(x, v, &kill);
     if (good && mixed && !again) {
@@ -307,7 +305,7 @@ static void on_event(void *arg, enum run_event_kind kind)
     if (kind != RUN_CUT) return;
     const struct disk_ops *tapped = disk_tap_pause(x->run.disk, x->plain);
     disk_sim_hash_visible(x->run.disk, hash);
-    struct verdict v = explorer_verdict(x, x->run.disk, hash);
+    struct verdict v = explorer_verdict(x, x->run.disk, hash, false);
     disk_tap_resume(x->run.disk, tapped);
     x->expected =
         (struct expected){.exact = true, .state = v.state, .oracle = ORACLE_CUT_RECOVERY};
@@ -359,6 +357,7 @@ struct explorer *explorer_new(const struct scenario *s, const struct explore_opt
     image_set_init(&x->killed);
     image_set_init(&x->opened);
     image_set_init(&x->met);
+    image_set_init(&x->classes);
     x->queue = image_store_new();
     return x;
 }
@@ -371,6 +370,7 @@ void explorer_free(struct explorer *x)
     image_set_deinit(&x->killed);
     image_set_deinit(&x->opened);
     image_set_deinit(&x->met);
+    image_set_deinit(&x->classes);
     image_store_free(x->queue);
     free(x->origins);
     free(x->origin_text);
@@ -390,6 +390,8 @@ void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
     image_set_clear(&x->killed);
     image_set_clear(&x->opened);
     image_set_clear(&x->met);
+    image_set_clear(&x->classes);
+    x->view = NULL;
     image_set_clear(&x->trial.after);
     x->trial.disorder[0] = 0;
     x->stats = (struct explore_stats){0};
@@ -445,7 +447,6 @@ bool explore(struct explorer *x, const uint8_t *tape, size_t size)
     if (asked) x->trial.ran[ORACLE_ORDER]++;
     if (asked && x->trial.disorder[0] && !x->violated)
         explorer_violate(x, ORACLE_ORDER, x->trial.disorder);
-    x->stats.distinct = x->set.count;
     x->stats.seconds = cpu_seconds() - x->started;
     return !x->violated;
 }

@@ -51,6 +51,7 @@ struct explore_stats {
     uint64_t images;          /* the same by counting: each visit with its weight */
     uint64_t visits;          /* images shown */
     uint64_t distinct;        /* recovered */
+    uint64_t merged;          /* ... and not: recovery cannot tell them from another */
     uint64_t primary;         /* ... of those that power cuts of the run lead to */
     uint64_t kills, mixed;    /* distinct states in which the process died */
     uint64_t largest;         /* window */

@@ -41,7 +41,7 @@ static int visit_inside(void *arg, struct disk *disk, const struct image *image)
     struct recovery_watch *w = arg;
     struct explorer *x = w->x;
     explorer_tick(x);
-    struct verdict v = explorer_verdict(x, disk, image->hash);
+    struct verdict v = explorer_verdict(x, disk, image->hash, true);
     explorer_judge(x, v, w->expected);
     return x->stop;
 }
@@ -64,7 +64,11 @@ static void cut_inside(struct recovery_watch *w, uint32_t ordinal)
     struct explorer *x = w->x;
     uint64_t analytic;
     bool whole;
-    if (walked(x, w->disk, w->expected)) return;
+    if (walked(x, w->disk, w->expected)) {
+        /* What its images looked at is not known any more. */
+        if (x->view && !x->view->closed) x->view->broken = true;
+        return;
+    }
     x->steps[x->step_count++] = (struct step){.ordinal = ordinal};
     explorer_walk(x, w->disk, 0, visit_inside, w, &analytic, &whole);
     x->step_count--;
@@ -74,10 +78,19 @@ static void cut_inside(struct recovery_watch *w, uint32_t ordinal)
 static void inside_call(void *arg, const struct tap_call *call)
 {
     struct recovery_watch *w = arg;
-    if (!tap_is_barrier(call) || w->x->stop) return;
-    const struct disk_ops *tapped = disk_tap_pause(w->disk, w->x->plain);
-    cut_inside(w, call->ordinal);
-    disk_tap_resume(w->disk, tapped);
+    struct explorer *x = w->x;
+    if (tap_is_barrier(call) && !x->stop) {
+        const struct disk_ops *tapped = disk_tap_pause(w->disk, x->plain);
+        cut_inside(w, call->ordinal);
+        disk_tap_resume(w->disk, tapped);
+    }
+    if (x->view) class_call(x->view, call);
+}
+
+static void inside_look(void *arg, const char *name)
+{
+    struct recovery_watch *w = arg;
+    if (w->x->view) class_looked(w->x->view, name);
 }
 
 static void idle_service(struct explorer *x, struct recovery_watch *w,
@@ -110,6 +123,7 @@ static void watch_recovery(struct recovery_watch *w)
     struct trial_store s;
     struct err_detail why;
     disk_tap_on(&w->tap, w->disk, inside_call, w);
+    w->tap.looked = inside_look;
     enum err e = trial_open(&x->trial, w->disk, &s, &why);
     if (e) {
         disk_tap_off(&w->tap);
@@ -150,23 +164,75 @@ static void after_open(void *arg, struct disk *disk, struct verdict *v)
 
 /* ---- images ---- */
 
-struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
-                                const uint64_t hash[2])
+static void view_call(void *arg, const struct tap_call *call)
 {
-    struct image_entry *entry = image_set_add(&x->set, hash);
-    if (entry->value) return unpacked(entry->value);
+    class_call(arg, call);
+}
+
+static void view_look(void *arg, const char *name)
+{
+    class_looked(arg, name);
+}
+
+static struct verdict recover_image(struct explorer *x, struct disk *disk,
+                                    struct class_view *view)
+{
+    struct disk_tap tap;
+    const struct disk_ops *ops = disk->ops;
     unsigned before = disk_sim_snapshot(disk);
     x->trial.opened = after_open;
     x->trial.opened_arg = x;
+    x->view = view;
+    disk->ops = x->plain;
+    disk_tap_on(&tap, disk, view_call, view);
+    tap.looked = view_look;
     struct verdict v = trial_image(&x->trial, disk);
+    disk_tap_off(&tap);
+    disk->ops = ops;
     disk_sim_rollback(disk, before);
-    entry = image_set_find(&x->set, hash);
-    entry->value = packed(v);
-    if (x->options.deep && !v.failed && !x->stop) {
-        struct image_note note = {v.state, explorer_remember_path(x)};
-        image_store_push(x->queue, disk, TRIAL_DIR, note);
-    }
+    x->stats.distinct++;
     return v;
+}
+
+static void put_aside(struct explorer *x, struct disk *disk, struct verdict v)
+{
+    if (!x->options.deep || v.failed || x->stop) return;
+    struct image_note note = {v.state, explorer_remember_path(x)};
+    image_store_push(x->queue, disk, TRIAL_DIR, note);
+}
+
+struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
+                                const uint64_t hash[2], bool merge)
+{
+    struct class_view view, *outer = x->view;
+    struct image_entry *entry = image_set_add(&x->set, hash);
+    uint32_t value = entry->value, flags = entry->flags;
+    if (!merge && flags & IMAGE_MERGED) value = 0;
+    if (value && !outer) return unpacked(value);
+    class_begin(&view, disk, TRIAL_DIR);
+    uint32_t class = class_find(&view, &x->classes);
+    if (value && !class) view.broken = true;
+    if (!value && merge && class) {
+        value = class;
+        x->stats.merged++;
+        entry->value = value;
+        entry->flags |= IMAGE_MERGED;
+    }
+    if (!value) {
+        struct verdict v = recover_image(x, disk, &view);
+        x->view = outer;
+        value = packed(v);
+        /* Images of the run itself are all recovered: each one tries the classes, too. */
+        if (class && !v.failed && !unpacked(class).failed && class != value) abort();
+        class_add(&view, &x->classes, value);
+        entry = image_set_find(&x->set, hash);
+        bool known = entry->flags & IMAGE_MERGED;
+        entry->value = value;
+        entry->flags &= ~IMAGE_MERGED;
+        if (!known) put_aside(x, disk, v);
+    }
+    if (outer) class_inherit(outer, &view);
+    return unpacked(value);
 }
 
 /* ---- the fixpoint ---- */
@@ -179,6 +245,13 @@ static void follow_one(struct explorer *x, struct disk *disk)
     disk_sim_settle(disk);
     struct expected same = {
         .exact = true, .state = note.a, .oracle = ORACLE_CUT_RECOVERY};
+    /* It stands for its class: on the way nothing may be looked at that is not the same
+     * in all of it. */
+    struct class_view view;
+    class_begin(&view, disk, TRIAL_DIR);
+    bool class = class_find(&view, &x->classes) != 0;
+    view.closed = true;
+    x->view = class ? &view : NULL;
     x->origin = note.b;
     unsigned generation = x->origins[note.b].generation;
     if (generation > x->stats.deepest) x->stats.deepest = generation;
@@ -186,6 +259,8 @@ static void follow_one(struct explorer *x, struct disk *disk)
         x->stats.unfinished++;
     else
         explorer_recover(x, disk, &same);
+    if (class && view.broken) x->stats.unfinished++;
+    x->view = NULL;
     disk_sim_rollback(disk, before);
 }
 

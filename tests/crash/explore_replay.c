@@ -50,7 +50,7 @@ static void replay_inside(struct explorer *x, struct disk *disk, const char *pat
 static int visit_replayed(void *arg, struct disk *disk, const struct image *image)
 {
     struct replay *r = arg;
-    struct verdict v = explorer_verdict(r->x, disk, image->hash);
+    struct verdict v = explorer_verdict(r->x, disk, image->hash, false);
     if (*r->path && !v.failed) {
         struct expected same = {
             .exact = true, .state = v.state, .oracle = ORACLE_CUT_RECOVERY};
@@ -154,7 +154,7 @@ static void replay_kill(struct explorer *x, const struct tap_call *call,
     unsigned before = disk_sim_snapshot(disk);
     disk_sim_settle(disk);
     disk_sim_hash_visible(disk, hash);
-    struct verdict v = explorer_verdict(x, disk, hash);
+    struct verdict v = explorer_verdict(x, disk, hash, false);
     x->replay_found = true;
     if (x->replay_image) x->replay_image(x, disk, NULL, v);
     disk_sim_rollback(disk, before);

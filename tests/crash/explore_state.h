@@ -8,8 +8,12 @@
 #define TESTS_CRASH_EXPLORE_STATE_H
 
 #include "tests/crash/explore.h"
+#include "tests/crash/image_class.h"
 #include "tests/crash/image_store.h"
 #include "tests/crash/interleave.h"
+
+#define IMAGE_PRIMARY 1u /* flags of images: a power cut of the run itself leads to it */
+#define IMAGE_MERGED  2u /* its verdict is that of another image of its class */
 
 #define ALLOWED_MAX 4096 /* states whose judgement a window remembers */
 
@@ -41,9 +45,11 @@ struct explorer {
     const struct scenario *scenario;
     struct trial trial;
     struct run run;
-    struct image_set set;    /* images, value: verdict */
-    struct image_set killed; /* states in which the process died */
-    struct image_set opened; /* states that recovery left */
+    struct image_set set;     /* images, value: verdict */
+    struct image_set killed;  /* states in which the process died */
+    struct image_set opened;  /* states that recovery left */
+    struct image_set classes; /* of images, see image_class.h */
+    struct class_view *view;  /* of the image whose recovery goes on; or NULL */
     struct images *windows[EXPLORE_LEVELS + 2];
     unsigned level; /* windows that are open */
     struct step steps[EXPLORE_LEVELS + 2];
@@ -114,9 +120,10 @@ int explorer_walk_lazily(struct explorer *x, struct images *im);
 /* explore_recovery.c */
 
 /* The verdict on an image that is durable on the disk as it stands, recovering it when it
- * is new. The disk is as before when this returns. */
+ * is new; `merge`: when no image that recovery cannot tell from it was recovered. The disk
+ * is as before when this returns. */
 struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
-                                const uint64_t hash[2]);
+                                const uint64_t hash[2], bool merge);
 /* The process has died, or the power failed: opens the store, and explores the crashes
  * on the way as `before` allows; what is open is what they must lead to afterwards. */
 void explorer_recover(struct explorer *x, struct disk *disk,
