@@ -28,8 +28,8 @@ others() {
 }
 
 layers | compile -O2 -D_FORTIFY_SOURCE=2
-# Examples include <riptide.h>, as others do who have installed it.
-{ layers; others; } | compile -O1 -DFIU_ENABLE -idirafter engine
+# Examples include <riptide.h> and <riptide_server.h>, as others do who have installed them.
+{ layers; others; } | compile -O1 -DFIU_ENABLE -idirafter engine -idirafter server
 
 files=$({ layers; layers; others; } | wc -l)
 failed=$(wc -l < "$bad")
