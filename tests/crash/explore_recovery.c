@@ -184,10 +184,12 @@ static struct verdict recover_image(struct explorer *x, struct disk *disk,
     x->trial.opened_arg = x;
     x->view = view;
     disk->ops = x->plain;
-    disk_tap_on(&tap, disk, view_call, view);
-    tap.looked = view_look;
+    if (view) {
+        disk_tap_on(&tap, disk, view_call, view);
+        tap.looked = view_look;
+    }
     struct verdict v = trial_image(&x->trial, disk);
-    disk_tap_off(&tap);
+    if (view) disk_tap_off(&tap);
     disk->ops = ops;
     disk_sim_rollback(disk, before);
     x->stats.distinct++;
@@ -204,14 +206,15 @@ static void put_aside(struct explorer *x, struct disk *disk, struct verdict v)
 struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
                                 const uint64_t hash[2], bool merge)
 {
-    struct class_view view, *outer = x->view;
+    /* To look costs more than to open, unless recoveries are followed. */
+    struct class_view own, *view = x->options.deep ? &own : NULL, *outer = x->view;
     struct image_entry *entry = image_set_add(&x->set, hash);
     uint32_t value = entry->value, flags = entry->flags;
     if (!merge && flags & IMAGE_MERGED) value = 0;
     if (value && !outer) return unpacked(value);
-    class_begin(&view, disk, TRIAL_DIR);
-    uint32_t class = class_find(&view, &x->classes);
-    if (value && !class) view.broken = true;
+    if (view) class_begin(view, disk, TRIAL_DIR);
+    uint32_t class = view ? class_find(view, &x->classes) : 0;
+    if (value && !class && view) view->broken = true;
     if (!value && merge && class) {
         value = class;
         x->stats.merged++;
@@ -219,19 +222,19 @@ struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
         entry->flags |= IMAGE_MERGED;
     }
     if (!value) {
-        struct verdict v = recover_image(x, disk, &view);
+        struct verdict v = recover_image(x, disk, view);
         x->view = outer;
         value = packed(v);
         /* Images of the run itself are all recovered: each one tries the classes, too. */
         if (class && !v.failed && !unpacked(class).failed && class != value) abort();
-        class_add(&view, &x->classes, value);
+        if (view) class_add(view, &x->classes, value);
         entry = image_set_find(&x->set, hash);
         bool known = entry->flags & IMAGE_MERGED;
         entry->value = value;
         entry->flags &= ~IMAGE_MERGED;
         if (!known) put_aside(x, disk, v);
     }
-    if (outer) class_inherit(outer, &view);
+    if (outer && view) class_inherit(outer, view);
     return unpacked(value);
 }
 
