@@ -454,6 +454,7 @@ static enum err fill_amend(struct db *db, struct amend *a, struct err_detail *wh
 static void amend_failed(struct db *db, struct work *w, const struct err_detail *why)
 {
     struct amend *a = &w->amend;
+    note_trouble(db, WORK_AMEND, why); /* which may be part of w */
     db->editing = false;
     a->subject->next = db->edits;
     db->edits = a->subject;
@@ -461,7 +462,6 @@ static void amend_failed(struct db *db, struct work *w, const struct err_detail 
         disk_close(a->writer.file);
     mem_free(db->env.mem, a->bytes.data);
     mem_free(db->env.mem, w);
-    note_trouble(db, WORK_AMEND, why);
 }
 
 static void start_amend(struct db *db)

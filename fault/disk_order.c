@@ -988,7 +988,11 @@ void disk_order_forget(struct disk_order *order)
 void disk_order_free(struct disk_order *order)
 {
     disk_order_forget(order);
-    assert(!order->inodes);
+    while (order->inodes) {
+        struct inode *left = order->inodes;
+        order->inodes = left->next;
+        mem_free(order->mem, left);
+    }
     pthread_mutex_destroy(&order->lock);
     mem_free(order->mem, order);
 }

@@ -59,7 +59,8 @@ typedef void disk_order_violation_fn(void *arg, enum order_rule rule, const char
 int disk_order_new(struct mem *mem, struct disk *inner,
                    disk_order_violation_fn *on_violation, void *arg,
                    struct disk_order **out);
-/* REQUIRES: every handle was closed. */
+/* A handle that was not closed is lost, with its memory: the leak shows there and on the
+ * inner disk. It must not be used any more. */
 void disk_order_free(struct disk_order *order);
 /* The disk to give to the code under test. */
 struct disk *disk_order_disk(struct disk_order *order);

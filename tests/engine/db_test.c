@@ -350,7 +350,7 @@ static void statistics_agree_with_what_was_done(void)
     t.options.filter_bits = 10;
     REQUIRE_INT(teststore_open(&t), ERR_OK);
     for (int i = 0; i < 10; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "k%d", i);
         REQUIRE_INT(teststore_put(&t, key, "value"), ERR_OK);
     }
