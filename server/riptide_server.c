@@ -60,7 +60,7 @@ static enum err configure(const struct riptide_server_config *from, struct confi
     if (!from->dir) return err_set(why, ERR_INVALID, 0, "dir: none was given");
     enum err e = set(c, "dir", from->dir, why);
     if (!e) e = set(c, "bind", from->bind ? from->bind : "127.0.0.1", why);
-    for (const char *const *s = from->settings; s && *s && !e; s += 2)
+    for (const char *const *s = from->settings; !e && s && *s; s += 2)
         e = s[1] ? set(c, s[0], s[1], why)
                  : err_set(why, ERR_INVALID, 0, "%.60s: without a value", *s);
     c->port = from->port;
