@@ -136,19 +136,6 @@ static int copy_record(struct copy *c, slice payload, seqno first_seq)
     return 0;
 }
 
-static int copy_zeros(struct copy *c, uint64_t size)
-{
-    int rc = 0;
-    while (c->offset + c->used < size && !rc) {
-        uint64_t left = size - c->offset - c->used;
-        size_t n = c->capacity - c->used < left ? c->capacity - c->used : (size_t)left;
-        memset(c->buffer + c->used, 0, n);
-        c->used += n;
-        if (c->used == c->capacity) rc = copy_flush(c);
-    }
-    return rc || c->used == 0 ? rc : copy_flush(c);
-}
-
 static enum err copy_error(struct err_detail *why, const struct copy *c, int rc)
 {
     return rc ? err_set(why, err_from_os(rc), rc, "%06" PRIu64 ".log: copying to it",
@@ -175,7 +162,9 @@ static enum err copy_records(struct recovery *r, const struct recovered_log *log
     return e;
 }
 
-/* Fills the new file: records, a mark at the end of the chain, zeros. */
+/* Fills the new file: records, and a mark at the end of the chain. No zeros behind them:
+ * they would be written and synced before the first reply, to speed up the rest of a log
+ * that is given up when its memtable is full. */
 static enum err copy_fill(struct recovery *r, size_t index, struct copy *c,
                           struct err_detail *why)
 {
@@ -185,11 +174,9 @@ static enum err copy_fill(struct recovery *r, size_t index, struct copy *c,
     if (e) return e;
     bool mark = index == r->last && log->records > 0;
     if (mark) rc = copy_record(c, slice_of(NULL, 0), r->last_seq + 1);
-    uint64_t end = c->offset + c->used;
-    log->size = end < r->options->log_bytes ? r->options->log_bytes : end;
-    if (!rc) rc = copy_zeros(c, log->size);
+    if (!rc && c->used > 0) rc = copy_flush(c);
     if (!rc) rc = disk_sync(c->file, DISK_SYNC_FULL, SITE_WAL_COPYSYNC);
-    log->end = end;
+    log->end = log->size = c->offset;
     log->marked = mark;
     return copy_error(why, c, rc);
 }
