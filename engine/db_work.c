@@ -59,11 +59,11 @@ struct amend {
     struct err_detail why;
 };
 
-/* Deletes files. */
+/* Deletes a file. One at a time, because deleting is slow and edits wait behind it. */
 struct clean {
     struct disk_dir *dir;
-    struct garbage *list;
-    int failed; /* -errno of the first file that stays; recovery will delete it */
+    struct garbage *garbage;
+    int failed; /* -errno if the file stays; the next recovery deletes it */
 };
 
 struct work {
@@ -346,7 +346,7 @@ static void start_prepare(struct db *db)
     if (db->preparing || rests(db, WORK_PREPARE)) return;
     if (db->spare_count >= db->options.spare_logs) return;
     if (db->state.log_count >= STORE_LOGS_MAX) return;
-    struct work *w = work_new(db, WORK_PREPARE, JOB_FLUSH, prepare_job);
+    struct work *w = work_new(db, WORK_PREPARE, JOB_METADATA, prepare_job);
     if (!w) return;
     w->prepare = (struct prepare){.mem = db->env.mem,
                                   .dir = db->dir,
@@ -467,7 +467,7 @@ static void amend_failed(struct db *db, struct work *w, const struct err_detail 
 static void start_amend(struct db *db)
 {
     if (db->editing || !db->edits || rests(db, WORK_AMEND)) return;
-    struct work *w = work_new(db, WORK_AMEND, JOB_FLUSH, amend_job);
+    struct work *w = work_new(db, WORK_AMEND, JOB_METADATA, amend_job);
     if (!w) return;
     struct err_detail why = {.code = ERR_OK};
     w->amend.subject = db->edits;
@@ -556,37 +556,28 @@ static int delete_file(struct disk_dir *dir, const struct garbage *g)
 static void clean_job(struct job *job)
 {
     struct clean *c = &((struct work *)job)->clean;
-    for (struct garbage *g = c->list; g; g = g->next) {
-        int rc = delete_file(c->dir, g);
-        if (rc && rc != -ENOENT && !c->failed) c->failed = rc;
-    }
+    int rc = delete_file(c->dir, c->garbage);
+    c->failed = rc == -ENOENT ? 0 : rc;
 }
 
-/* What may go now: everything, or, while an edit is in doubt, what no outcome names. */
+/* What may go now: anything, or, while an edit is in doubt, what no outcome names. */
 static struct garbage *take_garbage(struct db *db)
 {
-    struct garbage *list = NULL, **at = &db->garbage;
-    while (*at) {
-        struct garbage *g = *at;
-        if (db->manifest_doubt && g->origin == FREED) {
-            at = &g->next;
-            continue;
-        }
-        *at = g->next;
-        g->next = list;
-        list = g;
-    }
-    return list;
+    struct garbage **at = &db->garbage;
+    while (*at && db->manifest_doubt && (*at)->origin == FREED)
+        at = &(*at)->next;
+    struct garbage *taken = *at;
+    if (taken) *at = taken->next;
+    return taken;
 }
 
 static void start_clean(struct db *db)
 {
     if (db->cleaning || !db->garbage) return;
-    struct work *w = work_new(db, WORK_CLEAN, JOB_FLUSH, clean_job);
+    struct work *w = work_new(db, WORK_CLEAN, JOB_METADATA, clean_job);
     if (!w) return;
-    w->clean.dir = db->dir;
-    w->clean.list = take_garbage(db);
-    if (!w->clean.list) {
+    w->clean = (struct clean){.dir = db->dir, .garbage = take_garbage(db)};
+    if (!w->clean.garbage) {
         mem_free(db->env.mem, w);
         return;
     }
@@ -595,15 +586,6 @@ static void start_clean(struct db *db)
 }
 
 /* ---- all kinds ---- */
-
-static void free_garbage(struct db *db, struct garbage *list)
-{
-    while (list) {
-        struct garbage *next = list->next;
-        mem_free(db->env.mem, list);
-        list = next;
-    }
-}
 
 /* Gives back what a work holds, whether it was installed or not. A table that was built
  * for nothing is deleted by whoever knows that it was, or by the next recovery. */
@@ -628,7 +610,7 @@ static void discard(struct db *db, struct work *w)
         break;
     case WORK_CLEAN:
         db->cleaning = false;
-        free_garbage(db, w->clean.list);
+        mem_free(db->env.mem, w->clean.garbage);
         break;
     case WORK_AMEND:
     case WORK_KINDS: assert(false && "an edit ends in amend_failed or amend_succeeded");
@@ -681,14 +663,6 @@ static void give_up_freed_logs(struct db *db)
     }
 }
 
-/* The remains of failed attempts do not count: they would call for the next one. */
-static bool frees_room(const struct garbage *list)
-{
-    while (list && list->origin == LEFTOVER)
-        list = list->next;
-    return list != NULL;
-}
-
 static void try_at_once(struct db *db)
 {
     for (unsigned kind = 0; kind < WORK_KINDS; kind++)
@@ -725,7 +699,8 @@ static void finish(struct db *db, struct work *w)
         if (w->clean.failed)
             db_log(db, LOG_WARNING, "cannot delete an old file: error %d",
                    -w->clean.failed);
-        if (frees_room(w->clean.list)) try_at_once(db);
+        /* Remains of failed attempts do not count: they would call for the next one. */
+        if (w->clean.garbage->origin != LEFTOVER) try_at_once(db);
         discard(db, w);
         break;
     default: enqueue(db, w);
@@ -801,7 +776,11 @@ void work_deinit(struct db *db)
     if (db->uninstalled) discard(db, db->uninstalled);
     for (size_t i = 0; i < db->freed_count; i++)
         disk_close(db->freed[i].file);
-    free_garbage(db, db->garbage);
+    while (db->garbage) {
+        struct garbage *next = db->garbage->next;
+        mem_free(db->env.mem, db->garbage);
+        db->garbage = next;
+    }
 }
 
 /* ---- room for writes ---- */

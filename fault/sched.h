@@ -17,9 +17,10 @@
 #include "fault/mem.h"
 
 enum job_class {
-    JOB_SYNC,    /* somebody waits for it: runs first, on a worker of its own */
-    JOB_FLUSH,   /* memtables, manifest edits, cleanup */
-    JOB_COMPACT, /* the rest of the time */
+    JOB_SYNC,     /* somebody waits for it */
+    JOB_METADATA, /* manifest edits, making logs ready, deleting files: many short syncs */
+    JOB_FLUSH,    /* memtables */
+    JOB_COMPACT,  /* the rest of the time */
     JOB_CLASSES
 };
 

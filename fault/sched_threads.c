@@ -110,7 +110,7 @@ static void tell_owner(struct threads *t)
 
 static void *work(void *arg)
 {
-    static const char *const names[] = {"riptide-sync", "riptide-flush",
+    static const char *const names[] = {"riptide-sync", "riptide-meta", "riptide-flush",
                                         "riptide-compact"};
     static_assert(sizeof names / sizeof *names == JOB_CLASSES, "a name for each class");
     struct worker *w = arg;
