@@ -396,10 +396,11 @@ TEST_STEPS += litmus
 CI_STEPS   += bench-snapshot
 
 $(BUILD)/litmus: $(call obj,tests/fault/litmus.c tests/fault/litmus_programs.c \
-                  tests/fault/litmus_main.c) $(BUILD)/libfault.a
+                  tests/fault/litmus_main.c tests/support/arguments.c) $(BUILD)/libfault.a
 $(BUILD)/bench_snapshot: $(BUILD)/tests/bench/bench_snapshot.o $(BUILD)/libfault.a
 $(BUILD)/differential: $(call obj,tests/fault/differential_main.c \
-                        tests/support/differential.c) $(BUILD)/libfault.a
+                        tests/support/differential.c tests/support/arguments.c) \
+                        $(BUILD)/libfault.a
 $(BUILD)/litmus $(BUILD)/bench_snapshot $(BUILD)/differential:
 	@echo '  ld  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
@@ -422,7 +423,7 @@ bench-snapshot: ## snapshots of a simulated disk a second (at least 200,000)
 # ---- random tapes ----
 
 TAPES_SRC := tests/proptests/tapes.c tests/support/playstage.c tests/support/simworld.c \
-             tests/support/order_edits.c \
+             tests/support/order_edits.c tests/support/arguments.c \
              tests/support/check.c $(PROP_SRC)
 $(BUILD)/tapes: $(call obj,$(TAPES_SRC)) $(BUILD)/libengine.a $(BUILD)/libfault.a
 	@echo '  ld  $@'
@@ -434,6 +435,15 @@ tapes: ## random operations on simulated stores, against the model (ARGS="--help
 
 .PHONY: tapes
 
+TEST_STEPS += test-programs
+
+test-programs: ## the programs for tests: they take arguments exactly, or refuse them
+	@$(MAKE) $(SUB) VARIANT=crash WERROR=-Werror \
+	  $(addprefix build/crash/,litmus differential tapes crash)
+	tests/fault/programs_test.sh build/crash
+
+.PHONY: test-programs
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # ---- crashes ----
@@ -444,7 +454,7 @@ CI_STEPS   += bugs
 CRASH = timeout 3600 build/crash/crash --jobs $(JOBS)
 
 $(BUILD)/crash: $(call obj,tests/crash/crash.c $(CRASH_SRC) $(PROP_SRC) \
-                  tests/support/order_edits.c) \
+                  tests/support/order_edits.c tests/support/arguments.c) \
                 $(BUILD)/libserver.a $(BUILD)/libengine.a $(BUILD)/libfault.a
 	@echo '  ld  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)

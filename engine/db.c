@@ -43,7 +43,7 @@ void db_note_failure(struct db *db, const struct err_detail *why)
 void db_note_recovery(struct db *db)
 {
     if (db->complained) db_log(db, LOG_WARNING, "writes are accepted again");
-    db->complained = false;
+    db->complained = db->unproven = false;
 }
 
 void db_refuse(struct db *db, const struct err_detail *why)
@@ -350,6 +350,7 @@ enum err db_sync_logs(struct db *db, struct err_detail *why)
             if (e) return e;
             latency_add(&db->stats.sync,
                         (uint64_t)(clock_mono_us(db->env.clock) - start));
+            if (db->unproven) db_note_recovery(db);
         }
         watermark = m->log.watermark;
     }
@@ -404,7 +405,7 @@ enum err db_group_commit(struct db *db)
     db->settled_seq = db->last_seq;
     if (db->group.count > 0) {
         db->write_error.code = ERR_OK;
-        db_note_recovery(db);
+        if (!db->unproven || db->options.sync == SYNC_NO) db_note_recovery(db);
     }
     db->written_us = clock_mono_us(db->env.clock);
     db->stats.user_bytes_written += db->group.size;

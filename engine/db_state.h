@@ -75,6 +75,8 @@ struct db {
     struct err_detail
         write_error;     /* why the last group failed; code ERR_OK: it did not */
     bool complained;     /* the log line about it was written */
+    bool unproven;       /* a new log has followed a failed one, and no sync of it has
+                            returned yet */
     uint64_t failed_log; /* 0, or: this log and all before it have to be given up before
                             writes are accepted again */
     int64_t synced_us;   /* when everysec last synced */
@@ -134,7 +136,8 @@ seqno db_oldest_snapshot(const struct db *db);
 void db_refuse(struct db *db, const struct err_detail *why);
 /* Notes why a group has failed, with a log line for the first in a row. */
 void db_note_failure(struct db *db, const struct err_detail *why);
-/* Writes are accepted again. */
+/* Writes are accepted again: one was, and as far as the policy asks for syncs, so was one
+ * of the log that it went to. */
 void db_note_recovery(struct db *db);
 /* Syncs all logs that hold unsynced records, oldest first. */
 enum err db_sync_logs(struct db *db, struct err_detail *why);

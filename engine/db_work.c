@@ -712,7 +712,8 @@ static void finish(struct db *db, struct work *w)
 static enum err rotate(struct db *db);
 
 /* Leaves the failed logs for a new one and, once no durable state names them any more,
- * accepts writes again. */
+ * lets writes through again. Whether the new log fares better, its first sync will tell:
+ * only then does a log line say that writes are accepted. */
 static void come_back(struct db *db)
 {
     if (!db->failed_log) return;
@@ -721,7 +722,11 @@ static void come_back(struct db *db)
     }
     if (db->immutable_count > 0 && db->immutables[0]->log.log <= db->failed_log) return;
     db->failed_log = 0;
-    db_note_recovery(db);
+    if (!db->unproven && db->complained)
+        db_log(db, LOG_WARNING,
+               "the failed log was given up; writes are tried on %06" PRIu64 ".log",
+               db->active->log.log);
+    db->unproven = true;
 }
 
 static void start_all(struct db *db)

@@ -3,6 +3,7 @@
  *   crash                       every live scenario, all crashes
  *   crash --replay TOKEN        one crash again      crash --explain TOKEN   in words */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "tests/crash/failure.h"
 #include "tests/crash/report.h"
 #include "tests/crash/trace.h"
+#include "tests/support/arguments.h"
 
 #define ROWS_MAX 1024
 
@@ -71,10 +73,16 @@ static void usage(void)
 
 static uint64_t number(const char *text)
 {
-    char *end;
-    unsigned long long n = strtoull(text, &end, 0);
-    if (end == text || *end) usage();
+    uint64_t n = 0;
+    if (!arguments_number("a number", text, 0, UINT64_MAX, &n)) usage();
     return n;
+}
+
+static unsigned small_number(const char *text)
+{
+    uint64_t n = 0;
+    if (!arguments_number("a number", text, 0, UINT_MAX, &n)) usage();
+    return (unsigned)n;
 }
 
 static void parse_profile(struct arguments *a, const char *text)
@@ -122,10 +130,10 @@ static void parse(int argc, char **argv, struct arguments *a)
         case 's': a->scenario = optarg; break;
         case 'p': parse_profile(a, optarg); break;
         case 'P': parse_pass(a, optarg); break;
-        case 'd': a->options.levels = (unsigned)number(optarg); break;
+        case 'd': a->options.levels = small_number(optarg); break;
         case 'S': a->options.seed = number(optarg); break;
         case 'h': parse_shard(a, optarg); break;
-        case 'j': a->jobs = (unsigned)number(optarg); break;
+        case 'j': a->jobs = small_number(optarg); break;
         case 'J': a->json = optarg; break;
         case 'l': a->list = true; break;
         case 'q': a->quiet = true; break;
@@ -136,9 +144,9 @@ static void parse(int argc, char **argv, struct arguments *a)
         case 'w': a->options.walk_max = number(optarg); break;
         case 'i': a->options.inner_max = number(optarg); break;
         case 'R': a->random = number(optarg); break;
-        case 'D': a->options.deviations = (unsigned)number(optarg); break;
+        case 'D': a->options.deviations = small_number(optarg); break;
         case 'n': a->options.samples = number(optarg); break;
-        case PREEMPTIONS: a->options.preemptions = (unsigned)number(optarg); break;
+        case PREEMPTIONS: a->options.preemptions = small_number(optarg); break;
         case 'C': a->canary = false; break;
         case 'f': a->first = true; break;
         case 'F': a->fine = true; break;

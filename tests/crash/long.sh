@@ -11,6 +11,11 @@
 set -u
 crash=$1 seconds=$2 state=$3 shard=${4:-0/1}
 shift $(($# < 4 ? $# : 4))
+if ! [[ $seconds =~ ^[1-9][0-9]*$ && $shard =~ ^[0-9]+/[1-9][0-9]*$ && ${shard%/*} -lt ${shard#*/} ]]; then
+    echo "crash-long: FOR=$seconds must be a number of seconds, at least 1, and" \
+        "SHARD=$shard a part and their number, as 0/2" >&2
+    exit 2
+fi
 BATCH=${BATCH:-20} # tapes
 json=$(mktemp) || exit 1
 trap 'rm -f "$json"' EXIT

@@ -72,6 +72,60 @@ static void what_was_refused_does_not_return_with_the_new_log_in_force(void)
     }
 }
 
+static bool says_accepted(const struct teststore *t)
+{
+    return strstr(t->log, "writes are accepted again") != NULL;
+}
+
+/* A log line that says so before it was tried would be wrong as often as the disk is still
+ * broken. */
+static void acceptance_is_claimed_when_the_new_log_was_synced(void)
+{
+    struct teststore t;
+    begin(&t, SYNC_ALWAYS);
+    for (int round = 0; round < 3; round++) {
+        fail_group(&t, "b", "refused");
+        db_step(t.db);
+        CHECK(!db_refuses(t.db));
+        CHECK(strstr(t.log, "the failed log was given up") != NULL);
+        CHECK(!says_accepted(&t));
+    }
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    CHECK(says_accepted(&t));
+    teststore_deinit(&t);
+}
+
+static void a_write_that_waits_for_its_sync_proves_nothing_yet(void)
+{
+    struct teststore t;
+    begin(&t, SYNC_EVERYSEC);
+    db_set_sync(t.db, SYNC_ALWAYS);
+    fail_group(&t, "b", "refused");
+    db_step(t.db);
+    db_set_sync(t.db, SYNC_EVERYSEC);
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    CHECK(!says_accepted(&t));
+    clock_manual_advance(&t.clock, 1000);
+    db_step(t.db);
+    CHECK(says_accepted(&t));
+    teststore_deinit(&t);
+}
+
+/* Nobody will ever sync: that it was written is all there is to say. */
+static void without_syncs_the_first_write_proves_the_new_log(void)
+{
+    struct teststore t;
+    begin(&t, SYNC_NO);
+    db_set_sync(t.db, SYNC_ALWAYS);
+    fail_group(&t, "b", "refused");
+    db_step(t.db);
+    db_set_sync(t.db, SYNC_NO);
+    CHECK(!says_accepted(&t));
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    CHECK(says_accepted(&t));
+    teststore_deinit(&t);
+}
+
 /* While the way back is blocked each attempt takes twice the pause of the one before. */
 static void attempts_are_spaced_by_the_clock(void)
 {
@@ -156,6 +210,12 @@ CU_TestInfo engine_comeback_tests[] = {
     {"a_failed_sync_ends_with_a_new_log", a_failed_sync_ends_with_a_new_log},
     {"what_was_refused_does_not_return_with_the_new_log_in_force",
      what_was_refused_does_not_return_with_the_new_log_in_force},
+    {"acceptance_is_claimed_when_the_new_log_was_synced",
+     acceptance_is_claimed_when_the_new_log_was_synced},
+    {"a_write_that_waits_for_its_sync_proves_nothing_yet",
+     a_write_that_waits_for_its_sync_proves_nothing_yet},
+    {"without_syncs_the_first_write_proves_the_new_log",
+     without_syncs_the_first_write_proves_the_new_log},
     {"attempts_are_spaced_by_the_clock", attempts_are_spaced_by_the_clock},
     {"acknowledged_writes_of_the_failed_log_become_durable",
      acknowledged_writes_of_the_failed_log_become_durable},

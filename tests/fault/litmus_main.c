@@ -1,5 +1,6 @@
 /* make litmus: the table of programs and profiles, the matrix of rules, the verdict. */
 #include "tests/fault/litmus.h"
+#include "tests/support/arguments.h"
 
 static const enum disk_profile promised[] = {DISK_W, DISK_J, DISK_V, DISK_P};
 enum { PROMISED = sizeof promised / sizeof *promised };
@@ -62,9 +63,14 @@ static bool print_rule(enum disk_rule rule)
     return any;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     unsigned failed = 0;
+    if (!arguments_end(argc, argv, 1)) {
+        fputs("usage: litmus (all programs under all profiles, then all rules)\n",
+              stderr);
+        return 2;
+    }
     printf("Outcomes expected / produced, by profile\n\n");
     for (size_t i = 0; i < litmus_count; i++)
         failed += print_program(&litmus_programs[i]);

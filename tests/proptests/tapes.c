@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "fault/rng.h"
+#include "tests/support/arguments.h"
 #include "tests/support/playstage.h"
 
 #define FAILURES_ENOUGH 3
@@ -17,8 +18,7 @@
 
 struct request {
     uint64_t seed;
-    unsigned long count;
-    size_t operations;
+    uint64_t count, operations;
     int policy; /* -1: all in turn */
     struct playstage stage;
     const char *token; /* replay this instead */
@@ -41,7 +41,7 @@ static const char help[] =
 static void play_all(void)
 {
     struct request *r = &request;
-    unsigned long done = 0;
+    uint64_t done = 0;
     struct timespec a, b;
     clock_gettime(CLOCK_MONOTONIC, &a);
     for (uint64_t seed = r->seed; done < r->count && r->failed < FAILURES_ENOUGH;) {
@@ -55,8 +55,9 @@ static void play_all(void)
     clock_gettime(CLOCK_MONOTONIC, &b);
     double s = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
     printf(
-        "tapes: %lu tapes of %zu operations from seed %llu, %.0f a second, %d failed\n",
-        done, r->operations, (unsigned long long)r->seed, (double)done / s, r->failed);
+        "tapes: %llu tapes of %llu operations from seed %llu, %.0f a second, %d failed\n",
+        (unsigned long long)done, (unsigned long long)r->operations,
+        (unsigned long long)r->seed, (double)done / s, r->failed);
 }
 
 static void replay(void)
@@ -92,12 +93,14 @@ static bool read_arguments(int argc, char **argv, struct request *r)
                           .operations = 120,
                           .policy = -1};
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        bool good = true;
         if (o == 's')
-            r->seed = strtoull(optarg, NULL, 10);
+            good = arguments_number("--seed", optarg, 0, UINT64_MAX, &r->seed);
         else if (o == 'n')
-            r->count = strtoul(optarg, NULL, 10);
+            good = arguments_number("--count", optarg, 1, UINT64_MAX, &r->count);
         else if (o == 'o')
-            r->operations = strtoul(optarg, NULL, 10);
+            good =
+                arguments_number("--operations", optarg, 1, UINT64_MAX, &r->operations);
         else if (o == 'p')
             r->policy = policy_of(optarg);
         else if (o == 'c')
@@ -108,8 +111,10 @@ static bool read_arguments(int argc, char **argv, struct request *r)
             r->token = optarg;
         else
             return false;
+        if (!good) return false;
     }
-    return optind == argc && r->policy != -2 && r->operations > 0;
+    if (r->policy == -2) fputs("--policy: always, everysec or no\n", stderr);
+    return arguments_end(argc, argv, optind) && r->policy != -2;
 }
 
 int main(int argc, char **argv)

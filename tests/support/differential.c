@@ -27,7 +27,7 @@ struct side {
 struct pair {
     struct differential *d;
     struct rng rng;
-    uint64_t seed;
+    uint64_t first, seed; /* of the run, of the sequence */
     bool differed;
     struct side side[2]; /* posix, sim */
 };
@@ -43,7 +43,10 @@ __attribute__((format(printf, 2, 3))) static void differ(struct pair *p, const c
     va_start(args, form);
     printf("  seed %llu: ", (unsigned long long)p->seed);
     vprintf(form, args);
-    printf("\n");
+    printf("\n    alone: make differential SEED=%llu N=1; if it passes alone, what came "
+           "before counts: SEED=%llu N=%llu\n",
+           (unsigned long long)p->seed, (unsigned long long)p->first,
+           (unsigned long long)(p->seed - p->first + 1));
     va_end(args);
 }
 
@@ -462,7 +465,7 @@ bool differential_run(struct differential *d, const char *scratch, uint64_t seed
                       uint64_t sequences, uint64_t progress)
 {
     char path[128];
-    struct pair p = {.d = d};
+    struct pair p = {.d = d, .first = seed};
     snprintf(path, sizeof path, "%s/differential.XXXXXX", scratch);
     if (!mkdtemp(path) || open_disks(&p, path)) return false;
     for (uint64_t i = 0; i < sequences; i++) {
