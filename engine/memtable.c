@@ -21,6 +21,7 @@
 #include "engine/options.h"
 #include "engine/skiplist.h"
 
+#define PREFETCH_KEYS   32
 #define SLOTS_MIN       16
 #define BYTES_PER_ENTRY 128 /* guess for the first size of the hash table */
 
@@ -116,8 +117,10 @@ static enum err reserve_slot(struct memtable *m)
     size_t old_count = m->slot_count;
     m->slots = slots;
     m->slot_count = n;
-    for (size_t i = 0; i < old_count; i++)
+    for (size_t i = 0; i < old_count; i++) {
+        if (i + PREFETCH_KEYS < old_count) __builtin_prefetch(old[i + PREFETCH_KEYS]);
         if (old[i]) slots[slot_of(m, skiplist_key(old[i]))] = old[i];
+    }
     mem_free(m->mem, old);
     return ERR_OK;
 }
@@ -136,14 +139,12 @@ static struct version_node *new_version(struct memtable *m, uint64_t tag, slice 
 static struct skiplist_node *new_key(struct memtable *m, slice key)
 {
     const struct version_node *none = NULL;
-    if (reserve_slot(m)) return NULL;
     struct skiplist_node *node =
         skiplist_node_new(&m->list, key, 0, slice_of(&none, sizeof(none)));
     if (!node) return NULL;
     node->next[0] = m->unlinked;
     m->unlinked = node;
     m->unlinked_count++;
-    m->slots[slot_of(m, key)] = node;
     m->keys++;
     return node;
 }
@@ -151,8 +152,9 @@ static struct skiplist_node *new_key(struct memtable *m, slice key)
 enum err memtable_put(struct memtable *m, slice key, uint64_t tag, slice value)
 {
     assert(key.size <= KEY_BYTES_MAX && value.size <= VALUE_BYTES_MAX);
-    struct skiplist_node *node = find(m, key);
-    if (!node && !(node = new_key(m, key))) return ERR_NOMEM;
+    if (reserve_slot(m)) return ERR_NOMEM;
+    struct skiplist_node **slot = &m->slots[slot_of(m, key)], *node = *slot;
+    if (!node && !(node = *slot = new_key(m, key))) return ERR_NOMEM;
     struct version_node *v = new_version(m, tag, value), *newer = NULL;
     if (!v) return ERR_NOMEM; /* a new key's chain stays empty */
     /* Numbers grow, so the loop ends at once; but order is not left to the caller. */
@@ -167,6 +169,29 @@ enum err memtable_put(struct memtable *m, slice key, uint64_t tag, slice value)
         set_newest(node, v);
     m->count++;
     return ERR_OK;
+}
+
+/* Slot, key and newest version are a chain of pointers: one step of all keys at a time. */
+static void prefetch_some(const struct memtable *m, const slice *keys, size_t count)
+{
+    struct skiplist_node **slots[PREFETCH_KEYS];
+    for (size_t i = 0; i < count; i++) {
+        slots[i] = &m->slots[(size_t)filter_hash(keys[i]) & (m->slot_count - 1)];
+        __builtin_prefetch(slots[i], 1);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (*slots[i]) __builtin_prefetch(*slots[i], 1);
+    for (size_t i = 0; i < count; i++)
+        if (*slots[i]) __builtin_prefetch(newest_of(*slots[i]));
+}
+
+void memtable_prefetch(const struct memtable *m, const slice *keys, size_t count)
+{
+    if (m->slot_count == 0) return;
+    for (size_t n; count > 0; keys += n, count -= n) {
+        n = count < PREFETCH_KEYS ? count : PREFETCH_KEYS;
+        prefetch_some(m, keys, n);
+    }
 }
 
 void memtable_remove(struct memtable *m, slice key, uint64_t tag)

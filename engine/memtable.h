@@ -24,6 +24,9 @@ void memtable_free(struct memtable *m);
 
 /* REQUIRES: (key, tag) is not in it. */
 enum err memtable_put(struct memtable *m, slice key, uint64_t tag, slice value);
+/* Fetches what puts of these keys will touch into the cache. Their misses overlap, where
+ * those of puts follow one another. */
+void memtable_prefetch(const struct memtable *m, const slice *keys, size_t count);
 /* Unlinks the entry (its memory stays with the arena): undo of an unsettled group.
  * REQUIRES: (key, tag) is in it. */
 void memtable_remove(struct memtable *m, slice key, uint64_t tag);

@@ -123,8 +123,53 @@ static enum err apply_record(struct recovery *r, struct recovered_log *log,
         return err_set(why, e, 0, "%06" PRIu64 ".log: record at offset %" PRIu64,
                        log->number, log->end);
     r->last_seq = record->first_seq + count - 1;
-    log->memlog->books = r->books;
-    log->memlog->last_seq = r->last_seq;
+    return ERR_OK;
+}
+
+#define RECORDS_AT_ONCE 32
+
+/* Reads records as long as they lie in the reader's buffer. ERR_NOT_FOUND: behind the
+ * `count` records the chain ends. */
+static enum err read_records(struct wal_reader *reader,
+                             struct wal_record records[RECORDS_AT_ONCE], size_t *count,
+                             struct err_detail *why)
+{
+    enum err e;
+    *count = 0;
+    do {
+        e = wal_reader_next(reader, &records[*count], why);
+        if (!e) ++*count;
+    } while (!e && *count < RECORDS_AT_ONCE && wal_reader_has_next(reader));
+    return e;
+}
+
+/* The first key of each record: most records have only one. */
+static void prefetch(const struct memtable *m, const struct wal_record *records,
+                     size_t count)
+{
+    slice keys[RECORDS_AT_ONCE];
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct batch_entry entry;
+        slice in = records[i].payload;
+        if (batch_next(&in, &entry) == ERR_OK &&
+            (entry.kind == BATCH_PUT || entry.kind == BATCH_DELETE))
+            keys[n++] = entry.key;
+    }
+    memtable_prefetch(m, keys, n);
+}
+
+static enum err apply_records(struct recovery *r, struct recovered_log *log,
+                              const struct wal_record *records, size_t count,
+                              struct err_detail *why)
+{
+    if (log->memlog) prefetch(log->memlog->table, records, count);
+    for (size_t i = 0; i < count; i++) {
+        enum err e = apply_record(r, log, &records[i], why);
+        if (e) return e;
+        log->end += records[i].bytes;
+        log->records++;
+    }
     return ERR_OK;
 }
 
@@ -132,18 +177,22 @@ static enum err read_log(struct recovery *r, size_t index, struct wal_reader *re
                          struct err_detail *why)
 {
     struct recovered_log *log = &r->logs[index];
-    struct wal_record record;
-    enum err e;
-    while ((e = wal_reader_next(reader, &record, why)) == ERR_OK) {
-        e = apply_record(r, log, &record, why);
-        if (e) return e;
-        log->end = reader->offset;
-        log->records++;
-        r->last = index;
-    }
+    struct wal_record records[RECORDS_AT_ONCE];
+    size_t count;
+    enum err e, applied;
+    do {
+        e = read_records(reader, records, &count, why);
+        if (count > 0) r->last = index;
+        applied = apply_records(r, log, records, count, why);
+        if (applied) return applied;
+    } while (!e);
     r->chain = reader->chain;
     r->records += log->records;
-    if (log->memlog) log->memlog->log.chain = reader->chain;
+    if (log->memlog) {
+        log->memlog->books = r->books;
+        log->memlog->last_seq = r->last_seq;
+        log->memlog->log.chain = reader->chain;
+    }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 

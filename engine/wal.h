@@ -151,6 +151,9 @@ void wal_reader_deinit(struct wal_reader *r);
  * the chain ends at r->offset. Other errors: the disk's, or ERR_NOMEM. */
 enum err wal_reader_next(struct wal_reader *r, struct wal_record *out,
                          struct err_detail *why);
+/* Whether the next call will find all of its record in the buffer. Then the payloads that
+ * earlier calls have returned since this was last false stay where they are. */
+bool wal_reader_has_next(const struct wal_reader *r);
 
 /* What lies behind the end of a chain. */
 struct wal_tail {

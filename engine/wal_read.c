@@ -104,6 +104,14 @@ enum err wal_reader_next(struct wal_reader *r, struct wal_record *out,
     return ERR_OK;
 }
 
+bool wal_reader_has_next(const struct wal_reader *r)
+{
+    size_t passed = (size_t)(r->offset - r->buffer_offset);
+    if (r->buffered < passed + WAL_HEADER_BYTES) return false;
+    size_t behind = r->buffered - passed - WAL_HEADER_BYTES;
+    return fixed32_get(r->buffer + passed + 4) <= behind;
+}
+
 /* Cheap tests that a header must pass before its checksum is computed: behind a break
  * every byte may begin a record. */
 static bool plausible(const struct wal_reader *r, const uint8_t *p, uint64_t offset,

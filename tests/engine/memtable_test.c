@@ -236,6 +236,27 @@ static void a_frozen_iterator_gives_all_versions_in_order(void)
 }
 
 /* The k-th allocation fails, for every k: a clean answer, and a table as before. */
+static void fetching_keys_ahead_changes_nothing(void)
+{
+    slice keys[100];
+    char text[100][8];
+    begin();
+    for (int i = 0; i < 100; i++) {
+        snprintf(text[i], sizeof text[i], "k%d", i);
+        keys[i] = slice_text(text[i]);
+    }
+    memtable_prefetch(table, keys, 100); /* no slots yet */
+    for (int i = 0; i < 50; i++)
+        put(text[i], 1 + (seqno)i, text[i]);
+    size_t bytes = memtable_bytes(table);
+    memtable_prefetch(table, keys, 100);
+    CHECK_INT(memtable_bytes(table), bytes);
+    CHECK_INT(memtable_count(table), 50);
+    expect("k49", 100, "k49");
+    expect_unknown("k50", 100);
+    end();
+}
+
 static void without_memory_nothing_is_lost(void)
 {
     for (long k = 1; k < 40; k++) {
@@ -279,6 +300,7 @@ CU_TestInfo engine_memtable_tests[] = {
     {"later_puts_do_not_disturb_an_iterator", later_puts_do_not_disturb_an_iterator},
     {"a_frozen_iterator_gives_all_versions_in_order",
      a_frozen_iterator_gives_all_versions_in_order},
+    {"fetching_keys_ahead_changes_nothing", fetching_keys_ahead_changes_nothing},
     {"without_memory_nothing_is_lost", without_memory_nothing_is_lost},
     CU_TEST_INFO_NULL,
 };

@@ -236,6 +236,47 @@ static void a_payload_longer_than_the_step_is_read_whole(void)
     teardown(&f);
 }
 
+/* Returns the longest run of records whose payloads stayed where they were. */
+static int longest_run(struct fixture *f, size_t step)
+{
+    struct wal_reader r;
+    struct wal_record run[8];
+    int n = 0, longest = 0, first = 0;
+    wal_reader_init(&r, mem_libc(), f->file, LOG, file_size(f), (struct wal_chain){0, 0},
+                    step);
+    do {
+        if (!wal_reader_has_next(&r)) {
+            first += n;
+            n = 0;
+        }
+        if (wal_reader_next(&r, &run[n], NULL)) break;
+        n++;
+        for (int i = 0; i < n; i++)
+            CHECK_INT(run[i].payload.data[first + i], 'a' + first + i);
+        if (n > longest) longest = n;
+    } while (n < 8);
+    CHECK_INT(first + n, 8);
+    wal_reader_deinit(&r);
+    return longest;
+}
+
+static void payloads_stay_while_the_next_record_is_in_the_buffer(void)
+{
+    struct fixture f;
+    const char *text = "abcdefgh";
+    setup(&f);
+    for (size_t n = 1; n <= 8; n++) {
+        char payload[9] = {0};
+        memcpy(payload, text, n);
+        append(&f, payload, n);
+    }
+    for (size_t step = 1; step < 400; step++)
+        CHECK(longest_run(&f, step) >= 1);
+    CHECK_INT(longest_run(&f, WAL_HEADER_BYTES * 2 + 3), 2);
+    CHECK_INT(longest_run(&f, 4096), 8);
+    teardown(&f);
+}
+
 static void a_hostile_length_is_never_allocated(void)
 {
     struct fixture f;
@@ -343,6 +384,8 @@ CU_TestInfo engine_wal_read_tests[] = {
      a_valid_record_that_does_not_continue_the_chain_ends_it},
     {"a_payload_longer_than_the_step_is_read_whole",
      a_payload_longer_than_the_step_is_read_whole},
+    {"payloads_stay_while_the_next_record_is_in_the_buffer",
+     payloads_stay_while_the_next_record_is_in_the_buffer},
     {"a_hostile_length_is_never_allocated", a_hostile_length_is_never_allocated},
     {"a_read_error_is_an_error_and_not_an_end", a_read_error_is_an_error_and_not_an_end},
     {"records_on_both_sides_of_a_gap_are_salvaged",
