@@ -8,6 +8,7 @@
 #   fiu      the server with fault points and remote control for fiu-ctrl
 #   crash    -O2 with the tests' code: simulator, explorer, benchmarks
 #   lib      -O2 -fPIC, everything hidden that riptide.h does not show: `make lib`
+#   nolz4    as release, built as where liblz4 is not installed
 
 VARIANT ?= release
 BUILD   := build/$(VARIANT)
@@ -18,10 +19,18 @@ WERROR  ?=
 V       ?= 0
 Q       := $(if $(filter 1,$(V)),,@)
 
+# Compression needs liblz4; without it everything else works. LZ4=no does not look for it.
+LZ4 ?= $(shell printf '\043include <lz4.h>\nint main(void) { return !LZ4_sizeofState(); }' | \
+         $(CC) -x c - -o /dev/null -llz4 2> /dev/null && echo yes || echo no)
+LZ4 := $(LZ4)
+export LZ4
+WITH_LZ4 := $(if $(filter nolz4,$(VARIANT)),no,$(LZ4))
+
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-CFLAGS_COMMON := -std=c11 -D_GNU_SOURCE -I. -g -MMD -MP -fno-common $(WARN) $(WERROR)
-LDLIBS_COMMON := -pthread
+CFLAGS_COMMON := -std=c11 -D_GNU_SOURCE -I. -g -MMD -MP -fno-common $(WARN) $(WERROR) \
+                 $(if $(filter yes,$(WITH_LZ4)),-DRIPTIDE_LZ4)
+LDLIBS_COMMON := $(if $(filter yes,$(WITH_LZ4)),-llz4) -pthread
 
 CFLAGS_release := -O2 $(HARDEN)
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
@@ -37,6 +46,7 @@ LDLIBS_tsan := -lfiu -ldl
 CFLAGS_fiu := -O2 -DFIU_ENABLE
 LDLIBS_fiu := -lfiu -ldl
 CFLAGS_crash := -O2
+CFLAGS_nolz4 := -O1
 CFLAGS_lib := -O2 $(filter-out -fPIE,$(HARDEN)) -fPIC -fvisibility=hidden
 LDFLAGS_lib := -Wl,-z,relro,-z,now,-z,defs
 
@@ -67,6 +77,7 @@ JOBS ?= 2
 SUB = --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: ## build the release programs (the default)
+	@$(if $(filter no,$(LZ4)),echo '  without lz4: liblz4-dev would add compression of tables')
 	@$(MAKE) $(SUB) VARIANT=release build/release/riptidekv-server \
 	    build/release/riptidekv-check
 
@@ -231,7 +242,7 @@ install: all lib ## programs, library, header and pkg-config file below PREFIX (
 	    'Libs: -L$${prefix}/lib -lriptide' 'Libs.private: $(LDLIBS_ALL)' \
 	    > $(INSTALL_TO)/lib/pkgconfig/riptide.pc
 
-TEST_STEPS += check-tool embed invariants api-check
+TEST_STEPS += check-tool lz4 embed invariants api-check
 
 api: ## write docs/api.md from engine/riptide.h
 	tests/api.sh --write
@@ -246,11 +257,16 @@ invariants: ## docs/invariants.md against the code that cites it and the tests t
 check-tool: all ## riptidekv-check on a sound store, a damaged one, one in use, and on none
 	tests/check.sh build/release
 
+lz4: all ## a build with liblz4 and one without: who opens what, and who refuses what
+	@$(MAKE) $(SUB) VARIANT=nolz4 WERROR=-Werror build/nolz4/riptidekv-server \
+	    build/nolz4/riptidekv-check
+	tests/lz4.sh build/release build/nolz4
+
 embed: ## install the library somewhere; example programs that know nothing else use it
 	@tests/install.sh pkg-config
 	tests/embed.sh
 
-.PHONY: check-tool embed invariants api api-check lib install
+.PHONY: check-tool lz4 embed invariants api api-check lib install
 
 TSAN_SUITES += $(addprefix engine/db_work/,worker_threads_come_to_the_same_contents \
                  an_iterator_and_worker_threads_do_not_meet \
@@ -344,9 +360,11 @@ bench-tables-smoke: # a hundredth of it, to see that it works
 
 # ---- golden stores ----
 
-golden: ## write the store of the current format anew (tests/golden/README.md says when)
+GOLDEN ?= format-1-lz4
+
+golden: ## write one golden store anew, GOLDEN=format-1-lz4 (tests/golden/README.md says when)
 	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-tests
-	GOLDEN_WRITE=tests/golden/format-1.txt build/test/run-tests engine/golden
+	GOLDEN_WRITE=$(GOLDEN) build/test/run-tests engine/golden
 
 .PHONY: golden
 

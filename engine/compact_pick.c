@@ -178,7 +178,7 @@ size_t compact_output_max(const struct compaction *c, const struct options *o)
     uint64_t bytes = 0;
     for (int side = 0; side < 2; side++)
         for (size_t i = 0; i < c->input_count[side]; i++)
-            bytes += c->inputs[side][i]->meta.size;
-    /* Outputs reach table_bytes before they are cut, and merging adds little. */
+            bytes += c->inputs[side][i]->meta.size + sst_saved(c->inputs[side][i]->sst);
+    /* What was compressed may be written plain. Outputs reach table_bytes before they are cut, and merging adds little. */
     return (size_t)(bytes / o->table_bytes) * 2 + 2;
 }

@@ -65,8 +65,8 @@ static enum err add(struct run *run, const struct iter *it, bool new_key)
         e = seal_output(run);
     if (!e && !run->builder) {
         assert(c->output_count < c->output_max);
-        e = sst_builder_new(c->mem, c->dir, c->first_number + c->output_count, c->options,
-                            &run->builder, &c->why);
+        e = sst_builder_new(c->mem, c->dir, c->first_number + c->output_count,
+                            c->level + 1, c->options, &run->builder, &c->why);
     }
     return e ? e : sst_builder_add(run->builder, it->key, it->tag, it->value, &c->why);
 }

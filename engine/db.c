@@ -676,6 +676,7 @@ void db_stats_get(const struct db *db, struct db_stats *out)
         out->level[l].entries = 0;
         for (size_t i = 0; i < level->count; i++) {
             out->level[l].entries += level->tables[i]->meta.entries;
+            out->level[l].saved += sst_saved(level->tables[i]->sst);
             out->table_memory += sst_memory(level->tables[i]->sst);
             out->table_mapped += sst_mapped(level->tables[i]->sst);
         }
@@ -727,4 +728,14 @@ uint64_t db_stats_space_amplification(const struct db_stats *s)
 uint64_t db_stats_read_amplification(const struct db_stats *s)
 {
     return thousandths(s->tables_asked, s->reads);
+}
+
+uint64_t db_stats_compression(const struct db_stats *s)
+{
+    uint64_t stored = 0, plain = 0;
+    for (unsigned l = 0; l < LEVELS_MAX; l++) {
+        stored += s->level[l].bytes;
+        plain += s->level[l].bytes + s->level[l].saved;
+    }
+    return thousandths(plain, stored);
 }

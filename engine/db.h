@@ -168,6 +168,7 @@ enum err db_checkpoint(struct db *db, struct disk *disk, const char *name,
 struct db_stats {
     struct {
         uint64_t files, bytes, entries;
+        uint64_t saved; /* bytes by which compression made them shorter */
     } level[LEVELS_MAX];
     uint64_t memtable_bytes, immutables, log_bytes;
     uint64_t user_bytes_written, log_bytes_written, table_bytes_written;
@@ -197,6 +198,8 @@ void db_stats_get(const struct db *db, struct db_stats *out);
 uint64_t db_stats_write_amplification(const struct db_stats *s);
 uint64_t db_stats_space_amplification(const struct db_stats *s);
 uint64_t db_stats_read_amplification(const struct db_stats *s);
+/* Bytes of tables as they would be without compression by what they are. */
+uint64_t db_stats_compression(const struct db_stats *s);
 
 /* Walks a closed store without changing it and checks every invariant of docs/
  * invariants.md. Each finding is one line to `report`; returns the first one's code. */

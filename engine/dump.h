@@ -33,7 +33,8 @@ enum err dump_file(struct mem *mem, struct disk_dir *dir, const char *name,
 /* The bytes of one file. A log or a manifest needs its number, which seeds checksums. */
 void dump_log(slice file, uint64_t number, dump_line_fn *line, void *arg);
 void dump_manifest(slice file, uint64_t number, dump_line_fn *line, void *arg);
-void dump_table(slice file, dump_line_fn *line, void *arg);
+/* mem: for one decoded block at a time. */
+void dump_table(struct mem *mem, slice file, dump_line_fn *line, void *arg);
 void dump_current(slice file, dump_line_fn *line, void *arg);
 
 #endif

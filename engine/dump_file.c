@@ -68,7 +68,7 @@ enum err dump_file(struct mem *mem, struct disk_dir *dir, const char *name,
     if (current) dump_current(file, line, arg);
     if (kind == FILENAME_LOG) dump_log(file, number, line, arg);
     if (kind == FILENAME_MANIFEST) dump_manifest(file, number, line, arg);
-    if (kind == FILENAME_SST) dump_table(file, line, arg);
+    if (kind == FILENAME_SST) dump_table(mem, file, line, arg);
     mem_free(mem, data);
     return ERR_OK;
 }

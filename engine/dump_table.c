@@ -64,24 +64,48 @@ static void dump_block(struct dump *d, size_t end)
 
 /* ---- parts ---- */
 
+/* Encoded contents as they are stored, then, with offsets of their own, decoded. */
+static void dump_encoded(struct dump *d, struct mem *mem, uint8_t codec, slice encoded)
+{
+    size_t n = 0;
+    const char *what = NULL;
+    d->end = d->at + encoded.size;
+    dump_fixed(d, 4, "bytes when decoded");
+    dump_rest(d, "the encoded rest");
+    if (codec_plain_bytes(codec, encoded, &n, &what)) {
+        dump_say(d, "%s", what);
+        return;
+    }
+    uint8_t *plain = mem_alloc(mem, n);
+    if (plain && codec_decode(codec, encoded, plain, n)) {
+        struct dump decoded;
+        dump_say(d, "decoded: %zu bytes", n);
+        dump_begin(&decoded, slice_of(plain, n), d->line, d->arg);
+        dump_block(&decoded, n);
+    } else {
+        dump_say(d, plain ? "cannot be decoded" : "no memory to decode it");
+    }
+    mem_free(mem, plain);
+}
+
 /* One data block with what stands behind it. */
-static void dump_data_block(struct dump *d, uint32_t index, const struct sst_handle *h)
+static void dump_data_block(struct dump *d, struct mem *mem, uint32_t index,
+                            const struct sst_handle *h)
 {
     uint8_t codec = d->file.data[h->offset + h->size];
     dump_say(d, "data block %" PRIu32 " at %" PRIu64 ": %" PRIu32 " bytes", index,
              h->offset, h->size);
     d->at = (size_t)h->offset;
     d->cut = false;
-    if (codec == SST_CODEC_NONE) {
+    if (codec == CODEC_NONE)
         dump_block(d, d->at + (size_t)h->size);
-    } else {
-        d->end = d->at + (size_t)h->size;
-        dump_rest(d, "contents, encoded");
-    }
+    else
+        dump_encoded(d, mem, codec, slice_of(d->file.data + h->offset, h->size));
     d->cut = false;
     d->at = (size_t)(h->offset + h->size);
     d->end = d->at + SST_BLOCK_TAIL_BYTES;
-    dump_bytes(d, 1, "codec %u%s", codec, codec == SST_CODEC_NONE ? ": as it is" : "");
+    dump_bytes(d, 1, "codec %u: %s", codec,
+               codec < CODECS ? codec_name((enum codec)codec) : "unknown");
     dump_checksum(d, "checksum",
                   crc32c(0, d->file.data + h->offset, (size_t)h->size + 1));
 }
@@ -96,7 +120,7 @@ static bool index_count(slice index, uint32_t *count)
 }
 
 /* All data blocks that the index names. */
-static void dump_data(struct dump *d, slice index, uint64_t data_bytes)
+static void dump_data(struct dump *d, struct mem *mem, slice index, uint64_t data_bytes)
 {
     uint32_t count;
     if (!index_count(index, &count)) {
@@ -109,7 +133,7 @@ static void dump_data(struct dump *d, slice index, uint64_t data_bytes)
             data_bytes - h.offset - h.size < SST_BLOCK_TAIL_BYTES)
             dump_say(d, "data block %" PRIu32 " is said to lie outside the file", i);
         else
-            dump_data_block(d, i, &h);
+            dump_data_block(d, mem, i, &h);
     }
 }
 
@@ -143,6 +167,7 @@ static const char *const property_names[] = {
     "bytes of keys",
     "bytes of values",
     "data blocks",
+    "bytes saved by encoding",
 };
 
 static void dump_property(struct dump *d)
@@ -192,7 +217,7 @@ static void dump_part_verdict(struct dump *d, const char *name, size_t n, uint32
              found == want ? "good" : "WRONG");
 }
 
-void dump_table(slice file, dump_line_fn *line, void *arg)
+void dump_table(struct mem *mem, slice file, dump_line_fn *line, void *arg)
 {
     struct dump d;
     struct sst_footer f;
@@ -213,7 +238,7 @@ void dump_table(slice file, dump_line_fn *line, void *arg)
     }
     size_t filter = (size_t)f.data_bytes, index = filter + f.filter_bytes,
            properties = index + f.index_bytes;
-    dump_data(&d, slice_of(file.data + index, f.index_bytes), f.data_bytes);
+    dump_data(&d, mem, slice_of(file.data + index, f.index_bytes), f.data_bytes);
     d.at = filter;
     d.cut = false;
     dump_part_verdict(&d, "filter", f.filter_bytes, f.filter_crc);

@@ -14,7 +14,8 @@ static enum err build(struct flush *f, struct iter *it, struct survivors *s,
         e = survivors_keep(s, it->key, it->tag, &keep);
         if (e || !keep) continue;
         if (!*builder)
-            e = sst_builder_new(f->mem, f->dir, f->number, f->options, builder, &f->why);
+            e = sst_builder_new(f->mem, f->dir, f->number, 0, f->options, builder,
+                                &f->why);
         if (!e) e = sst_builder_add(*builder, it->key, it->tag, it->value, &f->why);
     }
     return e ? e : it->err;

@@ -28,6 +28,23 @@ void options_init(struct options *o)
         .level0_slow = 16,
         .level0_stop = 24,
     };
+    for (unsigned l = LEVELS_PLAIN; l < LEVELS_MAX; l++)
+        o->codecs[l] = CODEC_BEST;
+}
+
+static enum err check_codecs(const struct options *o, struct err_detail *why)
+{
+    for (unsigned l = 0; l < LEVELS_MAX; l++) {
+        if (o->codecs[l] >= CODECS)
+            return err_set(why, ERR_INVALID, 0, "option codecs: level %u: no codec %u", l,
+                           (unsigned)o->codecs[l]);
+        if (!codec_built_in(o->codecs[l]))
+            return err_set(why, ERR_INVALID, 0,
+                           "option codecs: level %u: this program was built without %s; "
+                           "build it again with " CODEC_PACKAGES " installed",
+                           l, codec_name(o->codecs[l]));
+    }
+    return ERR_OK;
 }
 
 enum err options_check(const struct options *o, struct err_detail *why)
@@ -66,5 +83,5 @@ enum err options_check(const struct options *o, struct err_detail *why)
                        "option %s: %" PRIu64 " is not between %" PRIu64 " and %" PRIu64,
                        r->name, r->value, r->min, r->max);
     }
-    return ERR_OK;
+    return check_codecs(o, why);
 }

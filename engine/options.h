@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/codec.h"
 #include "engine/err.h"
 
 #define KEY_BYTES_MAX     (64u * 1024 + 64) /* a 64 KiB user key and its prefix */
@@ -19,7 +20,10 @@
 #define BATCH_BYTES_MAX   (1024u * 1024 * 1024) /* payload of one log record */
 #define LARGE_VALUE_BYTES (64u * 1024)          /* own block, never cached */
 #define LEVELS_MAX        7
-#define REGISTERS         64 /* counters kept by the store */
+/* Levels above this one are rewritten soon, and read on the way to every older key: by
+ * default they are not compressed. */
+#define LEVELS_PLAIN 2
+#define REGISTERS    64 /* counters kept by the store */
 
 /* When the replies of a group may leave; see "the durability contract" in
  * docs/architecture.md. */
@@ -52,6 +56,9 @@ struct options {
     unsigned immutables_max;   /* memtables waiting for flush before puts wait; 4 */
     unsigned level0_slow;      /* tables on level 0 from which puts are slowed; 16 */
     unsigned level0_stop;      /* ... from which they wait; default 24 */
+    enum codec codecs[LEVELS_MAX]; /* of tables written to a level; default: none on 0 and
+                                      1, where tables live a short time, below them lz4,
+                                      or none when it is not built in */
 };
 
 void options_init(struct options *o);

@@ -69,8 +69,8 @@ static enum err write_tables(struct output *o, struct iter *it, unsigned level,
             builder = NULL;
         }
         if (!e && !builder)
-            e = sst_builder_new(r->env->mem, r->dir, o->next.next_file++, r->options,
-                                &builder, why);
+            e = sst_builder_new(r->env->mem, r->dir, o->next.next_file++, level,
+                                r->options, &builder, why);
         if (!e) e = sst_builder_add(builder, it->key, it->tag, it->value, why);
     }
     if (!e) e = it->err;

@@ -313,14 +313,13 @@ static void retire(void *arg, struct table *table)
 
 /* Opens a table and reads all of it; *out stays NULL when anything is wrong. */
 static enum err open_sound(struct repair *r, const struct sst_meta *known,
-                           struct table **out)
+                           struct table **out, struct err_detail *why)
 {
-    struct err_detail why = {.code = ERR_OK};
     struct sst *sst;
     struct sst_meta meta;
-    enum err e = sst_open(&r->files, known, &sst, &why);
+    enum err e = sst_open(&r->files, known, &sst, why);
     if (e) return e;
-    e = sst_check(sst, known, &why);
+    e = sst_check(sst, known, why);
     if (!e && (e = sst_meta_copy(&meta, known, r->env->mem)) == ERR_OK) {
         e = table_new(r->env->mem, &meta, sst, out);
         if (e) sst_meta_deinit(&meta, r->env->mem);
@@ -361,13 +360,14 @@ static enum err sort_out(struct repair *r, struct err_detail *why)
         struct repair_table *t = &r->tables[r->table_count - 1];
         t->level = in->level;
         list[sound].level = in->level;
-        e = open_sound(r, &t->meta, &list[sound].table);
+        e = open_sound(r, &t->meta, &list[sound].table, why);
         t->sound = !e;
         sound += t->sound;
         if (in->meta.max_seq > r->last_seq) r->last_seq = in->meta.max_seq;
-        if (e != ERR_NOMEM && e != ERR_NEWER_FORMAT) e = ERR_OK;
+        if (e == ERR_NOMEM || e == ERR_NEWER_FORMAT) break;
+        e = why->code = ERR_OK; /* what is damaged will be salvaged */
     }
-    if (e) err_set(why, e, 0, "reading the tables");
+    if (e && why->code != e) err_set(why, e, 0, "reading the tables");
     if (!e) e = check_levels(r, list, sound, why);
     for (size_t i = 0; i < sound; i++)
         if (--list[i].table->refs == 0) retire(r, list[i].table);

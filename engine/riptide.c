@@ -52,6 +52,7 @@ static_assert((int)RIPTIDE_SYNC_EVERYSEC == SYNC_EVERYSEC, "same number");
 static_assert((int)RIPTIDE_SYNC_NO == SYNC_NO, "same number");
 static_assert((int)RIPTIDE_LOG_WARNING == LOG_WARNING, "same number");
 static_assert(RIPTIDE_LEVELS == LEVELS_MAX, "same number");
+static_assert((int)RIPTIDE_COMPRESSION_LZ4 == CODEC_LZ4, "same number");
 
 static enum riptide_error error_of(enum err e)
 {
@@ -101,6 +102,8 @@ void riptide_options_init(struct riptide_options *options)
         .level1_bytes = o.level1_bytes,
         .filter_bits = o.filter_bits,
     };
+    for (unsigned l = 0; l < LEVELS_MAX; l++)
+        options->compression[l] = (enum riptide_compression)o.codecs[l];
 }
 
 static void translate_options(const struct riptide_options *from, struct options *to)
@@ -117,6 +120,8 @@ static void translate_options(const struct riptide_options *from, struct options
     to->table_bytes = from->table_bytes;
     to->level1_bytes = from->level1_bytes;
     to->filter_bits = from->filter_bits;
+    for (unsigned l = 0; l < LEVELS_MAX; l++)
+        to->codecs[l] = (enum codec)from->compression[l];
 }
 
 static void pass_log(void *arg, enum log_level level, const char *line)
@@ -591,10 +596,12 @@ void riptide_stats_get(const struct riptide *store, struct riptide_stats *out)
         .write_amplification = db_stats_write_amplification(&s),
         .space_amplification = db_stats_space_amplification(&s),
         .read_amplification = db_stats_read_amplification(&s),
+        .compression = db_stats_compression(&s),
     };
     for (int l = 0; l < LEVELS_MAX; l++) {
         out->level[l].files = s.level[l].files;
         out->level[l].bytes = s.level[l].bytes;
         out->level[l].entries = s.level[l].entries;
+        out->level[l].saved = s.level[l].saved;
     }
 }

@@ -96,6 +96,11 @@ enum riptide_sync {
     RIPTIDE_SYNC_NO = 2
 };
 
+/* How blocks of tables are stored. LZ4 only where the library was built with it. */
+enum riptide_compression { RIPTIDE_COMPRESSION_NONE = 0, RIPTIDE_COMPRESSION_LZ4 = 1 };
+
+#define RIPTIDE_LEVELS 7
+
 enum riptide_log_level { RIPTIDE_LOG_DEBUG, RIPTIDE_LOG_INFO, RIPTIDE_LOG_WARNING };
 
 /* Fill it with riptide_options_init and change what you like. Used during riptide_open
@@ -117,6 +122,10 @@ struct riptide_options {
     size_t level1_bytes;    /* size of the first sorted level; 0: three memtables, but at
                                least 10 MiB */
     unsigned filter_bits;   /* 10: bits of memory per key that spare reads; 0: none */
+    /* Of tables that are written to a level from now on. Levels 0 and 1: NONE; below them
+     * LZ4, or NONE in a library without it: that one also refuses to open a store which
+     * has compressed tables. */
+    enum riptide_compression compression[RIPTIDE_LEVELS];
     /* What the store has to say, in lines without an end; NULL: nobody listens. */
     void (*log)(void *arg, enum riptide_log_level level, const char *line);
     void *log_arg;
@@ -298,11 +307,10 @@ RIPTIDE_API enum riptide_error riptide_checkpoint(struct riptide *store, const c
 
 /* ---- looking inside ---- */
 
-#define RIPTIDE_LEVELS 7
-
 struct riptide_stats {
     struct {
         uint64_t files, bytes, entries;
+        uint64_t saved; /* bytes that compression took off these */
     } level[RIPTIDE_LEVELS];
     uint64_t memtable_bytes, log_bytes;
     uint64_t cache_bytes, cache_hits, cache_misses;
@@ -321,6 +329,7 @@ struct riptide_stats {
     /* In thousandths: bytes written by bytes of yours; bytes of tables by those of the
      * largest level and below; tables asked by reads that asked any. */
     uint64_t write_amplification, space_amplification, read_amplification;
+    uint64_t compression; /* thousandths: bytes of tables without it, by those with it */
 };
 RIPTIDE_API void riptide_stats_get(const struct riptide *store,
                                    struct riptide_stats *out);

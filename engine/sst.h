@@ -47,10 +47,11 @@ void sst_name(uint64_t number, char out[SST_NAME_BYTES]);
 
 struct sst_builder;
 
-/* Creates NNNNNN.sst, emptying a leftover of a cut recovery. */
+/* Creates NNNNNN.sst, emptying a leftover of a cut recovery. What `level` it is for decides
+ * whether its blocks are encoded. */
 enum err sst_builder_new(struct mem *mem, struct disk_dir *dir, uint64_t number,
-                         const struct options *options, struct sst_builder **out,
-                         struct err_detail *why);
+                         unsigned level, const struct options *options,
+                         struct sst_builder **out, struct err_detail *why);
 /* REQUIRES: ikeys strictly ascending. After an error only abandon is allowed. */
 enum err sst_builder_add(struct sst_builder *b, slice key, uint64_t tag, slice value,
                          struct err_detail *why);
@@ -121,5 +122,8 @@ enum err sst_check_each(struct sst *sst, const struct sst_meta *meta, sst_findin
 size_t sst_memory(const struct sst *sst);
 /* Bytes of the file that are shown as memory; they are the system's, not ours. */
 uint64_t sst_mapped(const struct sst *sst);
+/* Bytes that encoding saved: without it the file would be so much longer. NULL, a table
+ * that is not open: 0. */
+uint64_t sst_saved(const struct sst *sst);
 
 #endif

@@ -69,7 +69,7 @@ uint32_t sst_footer_put(uint8_t out[SST_FOOTER_BYTES], const struct sst_footer *
     fixed32_put(out + AT_FILTER_CRC, f->filter_crc);
     fixed32_put(out + AT_INDEX_CRC, f->index_crc);
     fixed32_put(out + AT_PROPERTIES_CRC, f->properties_crc);
-    fixed32_put(out + AT_FEATURES, 0);
+    fixed32_put(out + AT_FEATURES, f->features);
     fixed32_put(out + AT_VERSION, SST_FORMAT_VERSION);
     uint32_t crc = crc32c(0, out, AT_CRC);
     fixed32_put(out + AT_CRC, crc);
@@ -90,7 +90,7 @@ enum err sst_footer_get(const uint8_t in[SST_FOOTER_BYTES], struct sst_footer *f
         return ERR_CORRUPT;
     }
     if (fixed32_get(in + AT_VERSION) != SST_FORMAT_VERSION ||
-        fixed32_get(in + AT_FEATURES)) {
+        fixed32_get(in + AT_FEATURES) & ~SST_FEATURE_LZ4) {
         *what = "a format or feature this program does not know";
         return ERR_NEWER_FORMAT;
     }
@@ -104,8 +104,17 @@ enum err sst_footer_get(const uint8_t in[SST_FOOTER_BYTES], struct sst_footer *f
         .filter_crc = fixed32_get(in + AT_FILTER_CRC),
         .index_crc = fixed32_get(in + AT_INDEX_CRC),
         .properties_crc = fixed32_get(in + AT_PROPERTIES_CRC),
+        .features = fixed32_get(in + AT_FEATURES),
     };
     return ERR_OK;
+}
+
+enum err sst_features_check(uint32_t features, const char **what)
+{
+    if (!(features & SST_FEATURE_LZ4) || codec_built_in(CODEC_LZ4)) return ERR_OK;
+    *what = "its blocks are compressed with lz4, which this program was built without; "
+            "build it again with " CODEC_PACKAGES " installed";
+    return ERR_NEWER_FORMAT;
 }
 
 /* ---- properties ---- */
@@ -121,9 +130,10 @@ enum property {
     PROPERTY_LARGEST = 6,
     PROPERTY_KEY_BYTES = 7,
     PROPERTY_VALUE_BYTES = 8,
-    PROPERTY_BLOCKS = 9
+    PROPERTY_BLOCKS = 9,
+    PROPERTY_SAVED_BYTES = 10 /* only where it is not 0 */
 };
-#define PROPERTY_IDS 10
+#define PROPERTY_IDS 11
 
 size_t sst_properties_bytes_max(const struct sst_properties *p)
 {
@@ -155,7 +165,8 @@ uint8_t *sst_properties_put(uint8_t *out, const struct sst_properties *p)
     out = put_bytes(out, PROPERTY_LARGEST, p->largest);
     out = put_number(out, PROPERTY_KEY_BYTES, p->key_bytes);
     out = put_number(out, PROPERTY_VALUE_BYTES, p->value_bytes);
-    return put_number(out, PROPERTY_BLOCKS, p->blocks);
+    out = put_number(out, PROPERTY_BLOCKS, p->blocks);
+    return p->saved_bytes ? put_number(out, PROPERTY_SAVED_BYTES, p->saved_bytes) : out;
 }
 
 /* Where a property with a number goes; NULL for others. */
@@ -169,6 +180,7 @@ static uint64_t *number_of(struct sst_properties *p, uint64_t id)
     case PROPERTY_KEY_BYTES: return &p->key_bytes;
     case PROPERTY_VALUE_BYTES: return &p->value_bytes;
     case PROPERTY_BLOCKS: return &p->blocks;
+    case PROPERTY_SAVED_BYTES: return &p->saved_bytes;
     default: return NULL;
     }
 }

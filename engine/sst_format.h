@@ -9,6 +9,7 @@
 #ifndef ENGINE_SST_FORMAT_H
 #define ENGINE_SST_FORMAT_H
 
+#include "engine/codec.h"
 #include "engine/coding.h"
 #include "engine/sst.h"
 
@@ -17,8 +18,8 @@
 #define SST_BLOCK_TAIL_BYTES 5 /* codec and checksum behind every data block */
 #define SST_HANDLE_BYTES     16
 
-/* How a data block is stored; on disk, never renumber. */
-enum sst_codec { SST_CODEC_NONE = 0 };
+/* What a reader must know beyond the version; on disk, never renumber. */
+#define SST_FEATURE_LZ4 1u /* data blocks may be encoded with CODEC_LZ4 */
 
 struct sst_footer {
     uint64_t number;     /* of the table: a file under a wrong name is found out */
@@ -26,6 +27,7 @@ struct sst_footer {
     uint32_t filter_bytes, index_bytes, properties_bytes;
     uint32_t filter_probes;
     uint32_t filter_crc, index_crc, properties_crc;
+    uint32_t features; /* bits */
 };
 
 /* Returns the footer's own checksum, for the manifest. */
@@ -34,10 +36,14 @@ uint32_t sst_footer_put(uint8_t out[SST_FOOTER_BYTES], const struct sst_footer *
 enum err sst_footer_get(const uint8_t in[SST_FOOTER_BYTES], struct sst_footer *f,
                         uint32_t *crc, const char **what);
 
+/* Can this program read data blocks of a table with these features? ERR_NEWER_FORMAT, with
+ * what is missing in *what. */
+enum err sst_features_check(uint32_t features, const char **what);
+
 /* Where a data block lies; the index begins with an array of them. */
 struct sst_handle {
     uint64_t offset;
-    uint32_t size; /* of the block without its tail */
+    uint32_t size; /* of the block as it is stored, without its tail */
     uint32_t crc;  /* the same that stands behind the block */
 };
 static inline void sst_handle_put(uint8_t out[SST_HANDLE_BYTES],
@@ -60,6 +66,7 @@ struct sst_properties {
     slice smallest, largest;
     uint64_t key_bytes, value_bytes; /* as given, before prefixes are shared */
     uint64_t blocks;
+    uint64_t saved_bytes; /* by which encoding made the contents of all blocks shorter */
 };
 /* An upper bound of the encoded size. */
 size_t sst_properties_bytes_max(const struct sst_properties *p);

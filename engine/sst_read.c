@@ -12,6 +12,10 @@
  * from then on it is memory. Without a map it comes from the cache, or is read and verified
  * again. A job always reads and verifies.
  *
+ * An encoded block is verified as it is stored and then decoded: into the cache, which so
+ * holds plain blocks only, or into a buffer. Under a map its stored bytes are not read
+ * again, but decoded again when the cache has let go of it.
+ *
  * The checksums form a chain: the manifest has the footer's, the footer those of filter,
  * index and properties, the index those of all data blocks. A block that was valid once, or
  * is valid elsewhere, is not taken for the one that belongs here.
@@ -41,6 +45,7 @@ struct sst {
     struct sst_files *files;
     struct sst_file file;
     uint64_t number;
+    bool encoded;       /* some data blocks are */
     const uint8_t *map; /* of the data blocks; or NULL */
     uint64_t *seen;     /* with a map: a bit for each block that was found sound in it */
     uint64_t size, tail_offset; /* of the file; where filter, index, ... begin */
@@ -149,6 +154,7 @@ static enum err check_footer(const struct sst *sst, const uint8_t *tail,
     uint32_t crc = 0;
     enum err e =
         sst_footer_get(tail + sst->tail_bytes - SST_FOOTER_BYTES, f, &crc, &what);
+    if (!e) e = sst_features_check(f->features, &what);
     if (e) return say_at(sst->number, why, e, 0, "footer", offset, what);
     if (crc != meta->checksum)
         what = "checksum is not the one in the manifest";
@@ -252,6 +258,7 @@ static enum err take_tail(struct sst *sst, const uint8_t *tail,
     if (!e) e = check_part(sst, tail, "index", index, f.index_crc, why);
     if (!e) e = check_part(sst, tail, "properties", properties, f.properties_crc, why);
     if (e) return e;
+    sst->encoded = f.features & SST_FEATURE_LZ4;
     sst->filter = filter.data;
     sst->filter_bytes = filter.size;
     sst->filter_probes = f.filter_probes;
@@ -324,6 +331,11 @@ uint64_t sst_mapped(const struct sst *sst)
     return sst->map ? sst->tail_offset : 0;
 }
 
+uint64_t sst_saved(const struct sst *sst)
+{
+    return sst ? sst->properties.saved_bytes : 0;
+}
+
 size_t sst_memory(const struct sst *sst)
 {
     return sst->memory;
@@ -349,7 +361,7 @@ static enum err verify_block(const struct sst *sst, const struct sst_handle *h,
     uint32_t crc = crc32c(0, stored, h->size + 1);
     if (crc != h->crc || crc != fixed32_get(stored + h->size + 1))
         return say_block(sst, why, ERR_CORRUPT, 0, h->offset, "checksum mismatch");
-    if (stored[h->size] != SST_CODEC_NONE)
+    if (stored[h->size] != CODEC_NONE && !sst->encoded)
         return say_block(sst, why, ERR_NEWER_FORMAT, 0, h->offset,
                          "stored with a codec this program does not know");
     return ERR_OK;
@@ -390,49 +402,137 @@ void sst_pin_release(struct sst *sst, struct sst_pin *pin)
     *pin = (struct sst_pin){0};
 }
 
-/* A block that the cache does not have, read into an entry of it or, when it does not want
- * the block, into a buffer. */
+/* Memory for a block that is to be held: an entry of the cache or, when it does not want
+ * the block, a buffer. */
+struct room {
+    struct cache_entry *entry;
+    uint8_t *bytes;
+};
+
+static enum err find_room(struct sst *sst, const struct sst_handle *h, size_t n,
+                          bool may_cache, struct room *room, struct err_detail *why)
+{
+    struct cache *cache = sst->files->cache;
+    *room = (struct room){0};
+    if (may_cache)
+        room->entry = cache_reserve(cache, sst->number, h->offset, n, &room->bytes);
+    if (!room->entry)
+        room->bytes = may_cache ? cache_borrow(cache, n) : mem_alloc(sst->files->mem, n);
+    if (room->bytes) return ERR_OK;
+    return say_block(sst, why, ERR_NOMEM, 0, h->offset, "no memory to read it");
+}
+
+static void leave_room(const struct sst *sst, const struct room *room)
+{
+    if (room->entry)
+        cache_cancel(sst->files->cache, room->entry);
+    else
+        free_block(sst, room->bytes);
+}
+
+/* What was filled is held by the pin. */
+static void hold_room(const struct sst *sst, const struct room *room, struct sst_pin *pin)
+{
+    if (room->entry)
+        cache_keep(sst->files->cache, room->entry);
+    else
+        pin->block = room->bytes;
+    pin->entry = room->entry;
+}
+
+/* A block that the cache does not have, of a table without encoded ones: it is read to
+ * where it stays. */
 static enum err read_block(struct sst *sst, const struct sst_handle *h, bool may_cache,
                            struct sst_pin *pin, slice *contents, struct err_detail *why)
 {
-    struct cache *cache = sst->files->cache;
-    struct cache_entry *entry = NULL;
-    uint8_t *bytes = NULL;
-    size_t n = stored_bytes(h);
-    if (may_cache) entry = cache_reserve(cache, sst->number, h->offset, n, &bytes);
-    if (!entry)
-        bytes = may_cache ? cache_borrow(cache, n) : mem_alloc(sst->files->mem, n);
-    if (!bytes)
-        return say_block(sst, why, ERR_NOMEM, 0, h->offset, "no memory to read it");
-    enum err e = load_block(sst, h, bytes, why);
+    struct room room;
+    enum err e = find_room(sst, h, stored_bytes(h), may_cache, &room, why);
+    if (e) return e;
+    e = load_block(sst, h, room.bytes, why);
     if (e) {
-        if (entry)
-            cache_cancel(cache, entry);
-        else
-            free_block(sst, bytes);
+        leave_room(sst, &room);
         return e;
     }
-    if (entry)
-        cache_keep(cache, entry);
-    else
-        pin->block = bytes;
-    pin->entry = entry;
-    *contents = slice_of(bytes, h->size);
+    hold_room(sst, &room, pin);
+    *contents = slice_of(room.bytes, h->size);
     return ERR_OK;
 }
 
-/* A block from the cache or the file, held by the pin; large ones are not cached. */
+static enum err plain_bytes(const struct sst *sst, const struct sst_handle *h,
+                            const uint8_t *stored, size_t *n, struct err_detail *why)
+{
+    const char *what = NULL;
+    enum err e = codec_plain_bytes(stored[h->size], slice_of(stored, h->size), n, &what);
+    return e ? say_block(sst, why, e, 0, h->offset, what) : ERR_OK;
+}
+
+static enum err decode_to(const struct sst *sst, const struct sst_handle *h,
+                          const uint8_t *stored, uint8_t *to, size_t n,
+                          struct err_detail *why)
+{
+    if (codec_decode(stored[h->size], slice_of(stored, h->size), to, n)) return ERR_OK;
+    return say_block(sst, why, ERR_CORRUPT, 0, h->offset, "cannot be decoded");
+}
+
+/* Decodes a block that was verified to where it stays. */
+static enum err decode_block(struct sst *sst, const struct sst_handle *h,
+                             const uint8_t *stored, bool may_cache, struct sst_pin *pin,
+                             slice *contents, struct err_detail *why)
+{
+    size_t n = 0;
+    struct room room;
+    enum err e = plain_bytes(sst, h, stored, &n, why);
+    if (!e) e = find_room(sst, h, n, may_cache, &room, why);
+    if (e) return e;
+    e = decode_to(sst, h, stored, room.bytes, n, why);
+    if (e) {
+        leave_room(sst, &room);
+        return e;
+    }
+    hold_room(sst, &room, pin);
+    *contents = slice_of(room.bytes, n);
+    return ERR_OK;
+}
+
+/* A block that the cache does not have, of a table with encoded ones. */
+static enum err read_encoded(struct sst *sst, const struct sst_handle *h, bool may_cache,
+                             struct sst_pin *pin, slice *contents, struct err_detail *why)
+{
+    struct cache *cache = sst->files->cache;
+    size_t n = stored_bytes(h);
+    uint8_t *stored = may_cache ? cache_borrow(cache, n) : mem_alloc(sst->files->mem, n);
+    if (!stored)
+        return say_block(sst, why, ERR_NOMEM, 0, h->offset, "no memory to read it");
+    enum err e = load_block(sst, h, stored, why);
+    if (!e && !may_cache && stored[h->size] == CODEC_NONE) {
+        pin->block = stored; /* a large value is not copied */
+        *contents = slice_of(stored, h->size);
+        return ERR_OK;
+    }
+    if (!e) e = decode_block(sst, h, stored, may_cache, pin, contents, why);
+    free_block(sst, stored);
+    return e;
+}
+
+/* A block from the cache, or from where it is stored: in memory at `stored` or, when that
+ * is NULL, in the file. The pin holds it. Large ones are not cached. */
 static enum err pin_cached(struct sst *sst, const struct sst_handle *h,
-                           struct sst_pin *pin, slice *contents, struct err_detail *why)
+                           const uint8_t *stored, struct sst_pin *pin, slice *contents,
+                           struct err_detail *why)
 {
     struct cache *cache = sst->files->cache;
     bool may_cache = cache && h->size <= LARGE_VALUE_BYTES;
     if (may_cache) pin->entry = cache_find(cache, sst->number, h->offset);
-    if (!pin->entry) return read_block(sst, h, may_cache, pin, contents, why);
-    size_t size;
-    *contents = slice_of(cache_block(pin->entry, &size), h->size);
-    assert(size == stored_bytes(h));
-    return ERR_OK;
+    if (pin->entry) {
+        size_t n;
+        const uint8_t *bytes = cache_block(pin->entry, &n);
+        *contents = slice_of(bytes, sst->encoded ? n : h->size);
+        assert(sst->encoded || n == stored_bytes(h));
+        return ERR_OK;
+    }
+    if (stored) return decode_block(sst, h, stored, may_cache, pin, contents, why);
+    if (sst->encoded) return read_encoded(sst, h, may_cache, pin, contents, why);
+    return read_block(sst, h, may_cache, pin, contents, why);
 }
 
 /* ---- mapped blocks ---- */
@@ -465,17 +565,26 @@ static __attribute__((noinline)) enum err touch_block(struct sst *sst, uint32_t 
     return e;
 }
 
+/* True when the stored bytes, verified, are not the contents. */
+static inline bool is_encoded(const struct sst *sst, const struct sst_handle *h,
+                              const uint8_t *stored)
+{
+    return sst->encoded && stored[h->size] != CODEC_NONE;
+}
+
 /* The i-th block, held by the pin or the map. */
 static inline enum err pin_block(struct sst *sst, uint32_t i, const struct sst_handle *h,
                                  struct sst_pin *pin, slice *contents,
                                  struct err_detail *why)
 {
-    if (!sst->map) return pin_cached(sst, h, pin, contents, why);
+    if (!sst->map) return pin_cached(sst, h, NULL, pin, contents, why);
+    const uint8_t *stored = sst->map + h->offset;
     if (!is_seen(sst, i)) {
         enum err e = touch_block(sst, i, h, why);
         if (e) return e;
     }
-    *contents = slice_of(sst->map + h->offset, h->size);
+    if (is_encoded(sst, h, stored)) return pin_cached(sst, h, stored, pin, contents, why);
+    *contents = slice_of(stored, h->size);
     return ERR_OK;
 }
 
@@ -558,6 +667,9 @@ struct sst_iter {
     uint8_t *buffer;    /* it lies in bytes that were read ahead */
     size_t capacity, filled;
     uint64_t buffer_offset; /* of the file */
+    uint8_t *plain;         /* the current block, decoded from there or from a map */
+    size_t plain_capacity;
+    size_t contents_bytes; /* of the current block, wherever it lies */
 };
 
 static void iter_fail(struct sst_iter *it, enum err e)
@@ -613,9 +725,9 @@ static enum err fill(struct sst_iter *it, const struct sst_handle *h)
     return ERR_OK;
 }
 
-/* The block's bytes from the iterator's buffer. */
+/* The stored bytes, verified, in the iterator's buffer. */
 static enum err buffer_block(struct sst_iter *it, const struct sst_handle *h,
-                             slice *contents)
+                             const uint8_t **stored)
 {
     uint64_t from = h->offset - it->buffer_offset;
     if (h->offset < it->buffer_offset || from + stored_bytes(h) > it->filled) {
@@ -623,10 +735,27 @@ static enum err buffer_block(struct sst_iter *it, const struct sst_handle *h,
         if (e) return e;
         from = h->offset - it->buffer_offset;
     }
-    enum err e = verify_block(it->sst, h, it->buffer + from, it->why);
+    *stored = it->buffer + from;
+    return verify_block(it->sst, h, *stored, it->why);
+}
+
+/* Decodes stored bytes into a buffer of the iterator. */
+static enum err decode_here(struct sst_iter *it, const struct sst_handle *h,
+                            const uint8_t *stored, slice *contents)
+{
+    size_t n = 0;
+    enum err e = plain_bytes(it->sst, h, stored, &n, it->why);
     if (e) return e;
-    *contents = slice_of(it->buffer + from, h->size);
-    return ERR_OK;
+    if (n > it->plain_capacity) {
+        uint8_t *grown = mem_resize(it->mem, it->plain, n);
+        if (!grown)
+            return say_block(it->sst, it->why, ERR_NOMEM, 0, h->offset,
+                             "no memory to decode it");
+        it->plain = grown;
+        it->plain_capacity = n;
+    }
+    *contents = slice_of(it->plain, n);
+    return decode_to(it->sst, h, stored, it->plain, n, it->why);
 }
 
 /* Finds the i-th block where it costs least. */
@@ -634,13 +763,20 @@ static enum err find_bytes(struct sst_iter *it, uint32_t i, const struct sst_han
                            slice *contents)
 {
     struct sst *sst = it->sst;
-    const uint8_t *map = it->shared ? sst->map : NULL;
-    bool seen = map && is_seen(sst, i);
-    if (seen || (it->shared && it->run < READ_AHEAD_AFTER && (map || sst->files->cache)))
+    const uint8_t *map = it->shared ? sst->map : NULL, *stored = NULL;
+    bool seen = map && is_seen(sst, i), walks = it->run >= READ_AHEAD_AFTER;
+    if ((seen && !sst->encoded) || (it->shared && !walks && (map || sst->files->cache)))
         return pin_block(sst, i, h, &it->pin, contents, it->why);
-    enum err e = buffer_block(it, h, contents);
-    if (!e && map) set_seen(sst, i);
-    return e;
+    enum err e = ERR_OK;
+    if (seen)
+        stored = map + h->offset;
+    else
+        e = buffer_block(it, h, &stored);
+    if (e) return e;
+    if (map) set_seen(sst, i);
+    if (is_encoded(sst, h, stored)) return decode_here(it, h, stored, contents);
+    *contents = slice_of(stored, h->size);
+    return ERR_OK;
 }
 
 /* Makes the i-th block the current one. */
@@ -652,6 +788,7 @@ static enum err enter_block(struct sst_iter *it, uint32_t i)
     it->at = i;
     enum err e = find_bytes(it, i, &h, &contents);
     if (e) return e;
+    it->contents_bytes = contents.size;
     e = block_iter_open(&it->block, contents);
     if (e) return say_block(it->sst, it->why, e, 0, h.offset, "malformed");
     return ERR_OK;
@@ -794,6 +931,7 @@ static void sst_iter_free(struct iter *iter)
     if (it->file) disk_close(it->file);
     block_iter_deinit(&it->block);
     mem_free(it->mem, it->buffer);
+    mem_free(it->mem, it->plain);
     mem_free(it->mem, it);
 }
 
@@ -858,7 +996,7 @@ static enum err check_block(struct sst_iter *it, uint32_t i, struct tally *t)
     const struct block *b = &it->block.block;
     struct sst_handle h = handle_at(sst, i);
     unsigned entries;
-    e = block_check(it->mem, slice_of(b->bytes, h.size), &entries);
+    e = block_check(it->mem, slice_of(b->bytes, it->contents_bytes), &entries);
     if (e)
         return say_block(sst, it->why, e, 0, h.offset,
                          e == ERR_NOMEM ? "no memory to check it"
@@ -882,6 +1020,7 @@ static enum err check_block(struct sst_iter *it, uint32_t i, struct tally *t)
     if (what) return say_block(sst, it->why, ERR_CORRUPT, 0, h.offset, what);
     t->last = separator.rest;
     t->last_tag = separator.tag;
+    t->seen.saved_bytes += it->contents_bytes - h.size;
     t->seen.blocks++;
     return ERR_OK;
 }
@@ -917,6 +1056,9 @@ enum err sst_check_each(struct sst *sst, const struct sst_meta *meta, sst_findin
         struct sst counted = {
             .number = sst->number, .index = sst->index, .properties = t.seen};
         e = check_properties(&counted, meta, why);
+        if (!e && t.seen.saved_bytes != sst->properties.saved_bytes)
+            e = say(sst->number, why, ERR_CORRUPT, 0,
+                    "its blocks are not shorter by what its properties say");
     } else {
         say(sst->number, why, e, 0, "no memory to check it");
     }

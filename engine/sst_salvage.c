@@ -4,7 +4,8 @@
  * a sound index each block is judged by itself. Without one the blocks are looked for from
  * the front: at the place where a block begins the checksum is continued byte by byte, and
  * where the next four bytes equal it, the block ends. Where no block begins, the next
- * byte is tried, if what stands there can be a first entry at all.
+ * byte is tried, if what stands there can be a first entry, or the head of an encoded
+ * block, at all. An encoded block is judged by what it decodes to.
  *
  * A checksum cannot tell an old block from the right one. So blocks have to ascend, and
  * to stay within what the manifest knows of the table. */
@@ -19,11 +20,20 @@
 
 /* Behind a damaged block, where the next one begins is a guess; guesses look this far. */
 #define GUESS_BYTES_MAX (256u * 1024)
+/* No block is shorter, once decoded: its arrays take so much. */
+#define BLOCK_BYTES_MIN 16
 
 struct place {
     uint64_t offset;
-    uint32_t size; /* of the block without its tail */
+    uint32_t size; /* of the block as it is stored, without its tail */
     bool good;
+};
+
+/* Memory for one decoded block. */
+struct plain {
+    struct mem *mem;
+    uint8_t *bytes;
+    size_t capacity;
 };
 
 struct sst_salvage {
@@ -48,7 +58,33 @@ struct sst_salvage {
     uint64_t last_tag;
     uint8_t *buffer;
     size_t buffer_capacity;
+    struct plain plain;
 };
+
+/* ---- encoded blocks ---- */
+
+/* The contents of a block from its stored bytes and the codec behind them; they lie there
+ * or in `plain`, until its next use. */
+static enum err contents_of(slice stored, struct plain *plain, slice *out,
+                            const char **what)
+{
+    uint8_t codec = stored.data[stored.size];
+    size_t n = 0;
+    *out = stored;
+    if (codec == CODEC_NONE) return ERR_OK;
+    enum err e = codec_plain_bytes(codec, stored, &n, what);
+    if (e) return e;
+    if (n > plain->capacity) {
+        uint8_t *grown = mem_resize(plain->mem, plain->bytes, n);
+        if (!grown) return ERR_NOMEM;
+        plain->bytes = grown;
+        plain->capacity = n;
+    }
+    *what = "cannot be decoded";
+    if (!codec_decode(codec, stored, plain->bytes, n)) return ERR_CORRUPT;
+    *out = slice_of(plain->bytes, n);
+    return ERR_OK;
+}
 
 /* ---- the file ---- */
 
@@ -139,8 +175,17 @@ static bool take_index(struct sst_salvage *s, const struct sst_footer *f, enum e
 
 /* ---- places, by looking ---- */
 
-/* Can a block begin here? Its first entry shares nothing and has a number. */
-static bool may_begin(const uint8_t *p, size_t room)
+/* Can an encoded block begin here? */
+static bool may_begin_encoded(const uint8_t *p, size_t room)
+{
+    size_t n = 0;
+    const char *what;
+    return !codec_plain_bytes(CODEC_LZ4, slice_of(p, room), &n, &what) &&
+           n >= BLOCK_BYTES_MIN;
+}
+
+/* Can a plain block begin here? Its first entry shares nothing and has a number. */
+static bool may_begin_plain(const uint8_t *p, size_t room)
 {
     const uint8_t *end = p + room;
     uint64_t shared, rest, value;
@@ -155,16 +200,25 @@ static bool may_begin(const uint8_t *p, size_t room)
 }
 
 /* The size of the block that begins at p, without its tail; 0: none ends within `room`. */
-static uint32_t find_end(const uint8_t *p, size_t room)
+static enum err find_end(struct sst_salvage *s, const uint8_t *p, size_t room,
+                         uint32_t *size)
 {
     uint32_t crc = 0;
+    *size = 0;
+    if (room > UINT32_MAX) room = UINT32_MAX;
     for (size_t n = 0; n + SST_BLOCK_TAIL_BYTES <= room; n++) {
         crc = crc32c(crc, p + n, 1);
         struct block block;
-        if (n < 16 || crc != fixed32_get(p + n + 1)) continue;
-        if (!block_open(&block, slice_of(p, n)) && n <= UINT32_MAX) return (uint32_t)n;
+        slice plain;
+        const char *what;
+        if (crc != fixed32_get(p + n + 1)) continue;
+        enum err e = contents_of(slice_of(p, n), &s->plain, &plain, &what);
+        if (e == ERR_NOMEM) return e;
+        if (e || block_open(&block, plain)) continue;
+        *size = (uint32_t)n;
+        break;
     }
-    return 0;
+    return ERR_OK;
 }
 
 static enum err look_for_blocks(struct sst_salvage *s)
@@ -173,10 +227,12 @@ static enum err look_for_blocks(struct sst_salvage *s)
     bool guess = false;
     enum err e = ERR_OK;
     for (size_t at = 0; at < end && !e;) {
-        size_t room = end - at;
+        const uint8_t *p = s->file + at;
+        size_t left = end - at, room = left;
+        uint32_t size = 0;
         if (guess && room > GUESS_BYTES_MAX) room = GUESS_BYTES_MAX;
-        uint32_t size =
-            may_begin(s->file + at, end - at) ? find_end(s->file + at, room) : 0;
+        if (may_begin_plain(p, left) || may_begin_encoded(p, left))
+            e = find_end(s, p, room, &size);
         guess = size == 0;
         if (size) e = add_place(s, at, size);
         at += size ? (size_t)size + SST_BLOCK_TAIL_BYTES : 1;
@@ -185,11 +241,6 @@ static enum err look_for_blocks(struct sst_salvage *s)
 }
 
 /* ---- judging blocks ---- */
-
-static slice contents(const struct sst_salvage *s, const struct place *p)
-{
-    return slice_of(s->file + p->offset, p->size);
-}
 
 static enum err remember_last(struct sst_salvage *s, slice key, uint64_t tag)
 {
@@ -244,14 +295,15 @@ static enum err judge(struct sst_salvage *s, const struct place *p, struct block
                       const char **what)
 {
     unsigned entries;
-    slice bytes = contents(s, p);
-    const uint8_t *tail = bytes.data + bytes.size;
+    slice stored = slice_of(s->file + p->offset, p->size), bytes;
     *what = "checksum mismatch";
-    if (crc32c(0, bytes.data, bytes.size + 1) != fixed32_get(tail + 1)) return ERR_OK;
-    *what = "stored with a codec this program does not know";
-    if (*tail != SST_CODEC_NONE) return ERR_NEWER_FORMAT;
+    if (crc32c(0, stored.data, stored.size + 1) !=
+        fixed32_get(stored.data + stored.size + 1))
+        return ERR_OK;
+    enum err e = contents_of(stored, &s->plain, &bytes, what);
+    if (e) return e == ERR_CORRUPT ? ERR_OK : e;
     *what = "its order is broken";
-    enum err e = block_check(s->mem, bytes, &entries);
+    e = block_check(s->mem, bytes, &entries);
     if (!e) e = block_iter_open(it, bytes);
     if (e) return e == ERR_CORRUPT ? ERR_OK : e;
     *what = NULL;
@@ -290,9 +342,11 @@ static enum err examine(struct sst_salvage *s, struct err_detail *why)
     struct sst_footer f;
     enum err e = ERR_OK;
     s->ends = take_footer(s, &f, &e);
+    const char *what = "a newer program wrote it";
+    if (s->ends) e = sst_features_check(f.features, &what);
     if (e == ERR_NEWER_FORMAT)
-        return err_set(why, e, 0, "table %06llu: a newer program wrote it",
-                       (unsigned long long)s->number);
+        return err_set(why, e, 0, "table %06llu: %s", (unsigned long long)s->number,
+                       what);
     e = ERR_OK;
     if (s->ends) s->data_bytes = (size_t)f.data_bytes;
     if (!s->ends && s->known && s->known->size == s->size &&
@@ -318,7 +372,7 @@ enum err sst_salvage_open(struct mem *mem, struct disk_dir *dir, uint64_t number
 {
     struct sst_salvage *s = mem_zalloc(mem, sizeof *s);
     if (!s) return err_set(why, ERR_NOMEM, 0, "table %06llu", (unsigned long long)number);
-    s->mem = mem;
+    s->mem = s->plain.mem = mem;
     s->dir = dir;
     s->number = number;
     s->known = known;
@@ -332,7 +386,8 @@ enum err sst_salvage_open(struct mem *mem, struct disk_dir *dir, uint64_t number
     }
     mem_free(mem, s->buffer);
     mem_free(mem, s->file);
-    s->buffer = s->file = NULL;
+    mem_free(mem, s->plain.bytes);
+    s->buffer = s->file = s->plain.bytes = NULL;
     s->known = NULL;
     *out = s;
     return ERR_OK;
@@ -344,6 +399,7 @@ void sst_salvage_close(struct sst_salvage *s)
     mem_free(s->mem, s->buffer);
     mem_free(s->mem, s->places);
     mem_free(s->mem, s->file);
+    mem_free(s->mem, s->plain.bytes);
     mem_free(s->mem, s);
 }
 
@@ -372,8 +428,9 @@ struct salvage_iter {
     const struct sst_salvage *s;
     size_t next; /* place */
     struct block_iter block;
-    uint8_t *buffer; /* the current block with its tail */
+    uint8_t *buffer; /* the current block as it is stored, with its tail */
     size_t capacity;
+    struct plain plain;
 };
 
 static enum err read_block(struct salvage_iter *it, const struct place *p)
@@ -393,8 +450,11 @@ static enum err read_block(struct salvage_iter *it, const struct place *p)
     if (os) return err_from_os(os);
     bool sound = got == n && crc32c(0, it->buffer, p->size + 1) ==
                                  fixed32_get(it->buffer + p->size + 1);
-    return sound ? block_iter_open(&it->block, slice_of(it->buffer, p->size))
-                 : ERR_CORRUPT;
+    if (!sound) return ERR_CORRUPT;
+    slice contents;
+    const char *what;
+    enum err e = contents_of(slice_of(it->buffer, p->size), &it->plain, &contents, &what);
+    return e ? e : block_iter_open(&it->block, contents);
 }
 
 /* Shows the block's entry; past its end, the first one of the next good block. */
@@ -442,6 +502,7 @@ static void salvage_free(struct iter *iter)
     struct salvage_iter *it = (struct salvage_iter *)iter;
     block_iter_deinit(&it->block);
     mem_free(it->mem, it->buffer);
+    mem_free(it->mem, it->plain.bytes);
     mem_free(it->mem, it);
 }
 
@@ -453,7 +514,8 @@ struct iter *sst_salvage_iter(const struct sst_salvage *s, struct mem *mem)
                                         .free = salvage_free};
     struct salvage_iter *it = mem_alloc(mem, sizeof *it);
     if (!it) return NULL;
-    *it = (struct salvage_iter){.iter = {.ops = &ops}, .mem = mem, .s = s};
+    *it = (struct salvage_iter){
+        .iter = {.ops = &ops}, .mem = mem, .s = s, .plain = {.mem = mem}};
     block_iter_init(&it->block, mem);
     return &it->iter;
 }

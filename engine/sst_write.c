@@ -5,8 +5,11 @@
  * separates the two blocks and may take a short one. What is kept until the end: the index
  * and eight bytes of hash for each distinct key, for the filter.
  *
+ * Where the level asks for it a block is encoded, and stored so if that saves an eighth of
+ * it: for less, reads would pay more than the disk gains.
+ *
  * A value above LARGE_VALUE_BYTES gets a block of its own and goes to the file from where
- * the caller holds it: it is never copied here.
+ * the caller holds it: it is never copied here, and so never encoded.
  */
 #include "engine/sst.h"
 
@@ -18,6 +21,10 @@
 #include "engine/crc32c.h"
 #include "engine/filter.h"
 #include "engine/sst_format.h"
+
+/* A single entry fills a block, however large it is. */
+static_assert(KEY_BYTES_MAX + LARGE_VALUE_BYTES + 4096 <= CODEC_PLAIN_BYTES_MAX,
+              "every block but that of a large value can be encoded");
 
 struct sst_builder {
     struct mem *mem;
@@ -36,6 +43,12 @@ struct sst_builder {
     size_t handle_count, handle_capacity;
     uint64_t *hashes; /* of distinct keys */
     size_t hash_count, hash_capacity;
+
+    enum codec codec;
+    void *codec_state;
+    uint8_t *encoded; /* of the current block */
+    size_t encoded_capacity;
+    uint32_t features;
 
     uint8_t *buffer; /* bytes on their way to the file */
     size_t buffered, capacity;
@@ -130,10 +143,10 @@ static enum err index_pending(struct sst_builder *b, const slice *next,
 }
 
 /* Writes the current block, in up to three pieces, and behind it codec and checksum. */
-static enum err write_block(struct sst_builder *b, slice head, slice large, slice arrays,
-                            struct err_detail *why)
+static enum err write_block(struct sst_builder *b, enum codec codec, slice head,
+                            slice large, slice arrays, struct err_detail *why)
 {
-    uint8_t tail[SST_BLOCK_TAIL_BYTES] = {SST_CODEC_NONE};
+    uint8_t tail[SST_BLOCK_TAIL_BYTES] = {(uint8_t)codec};
     uint32_t crc = crc32c(0, head.data, head.size);
     if (large.size) crc = crc32c(crc, large.data, large.size);
     if (arrays.size) crc = crc32c(crc, arrays.data, arrays.size);
@@ -154,13 +167,34 @@ static enum err write_block(struct sst_builder *b, slice head, slice large, slic
     return e;
 }
 
+/* Encodes the block; *size 0: that would save less than an eighth of it. */
+static enum err encode_block(struct sst_builder *b, slice plain, size_t *size,
+                             struct err_detail *why)
+{
+    size_t room = plain.size - plain.size / 8;
+    if (room > b->encoded_capacity) {
+        uint8_t *grown = mem_resize(b->mem, b->encoded, room);
+        if (!grown) return no_memory(b, why);
+        b->encoded = grown;
+        b->encoded_capacity = room;
+    }
+    *size = codec_encode(b->codec, b->codec_state, plain, b->encoded, room);
+    return ERR_OK;
+}
+
 static enum err finish_block(struct sst_builder *b, struct err_detail *why)
 {
     const slice none = slice_of(NULL, 0);
-    slice bytes;
+    slice plain;
+    size_t size = 0;
     if (b->data.entries == 0) return ERR_OK;
-    if (block_builder_finish(&b->data, &bytes)) return no_memory(b, why);
-    return write_block(b, bytes, none, none, why);
+    if (block_builder_finish(&b->data, &plain)) return no_memory(b, why);
+    enum err e = b->codec == CODEC_NONE ? ERR_OK : encode_block(b, plain, &size, why);
+    if (e) return e;
+    if (size == 0) return write_block(b, CODEC_NONE, plain, none, none, why);
+    b->features |= SST_FEATURE_LZ4;
+    b->properties.saved_bytes += plain.size - size;
+    return write_block(b, b->codec, slice_of(b->encoded, size), none, none, why);
 }
 
 /* A block for one large value, written around the caller's bytes. */
@@ -171,7 +205,7 @@ static enum err add_large(struct sst_builder *b, slice key, uint64_t tag, slice 
     size_t head = b->data.size;
     slice bytes;
     if (block_builder_finish(&b->data, &bytes)) return no_memory(b, why);
-    return write_block(b, slice_of(bytes.data, head), value,
+    return write_block(b, CODEC_NONE, slice_of(bytes.data, head), value,
                        slice_of(bytes.data + head, bytes.size - head), why);
 }
 
@@ -183,15 +217,18 @@ static void free_builder(struct sst_builder *b)
     block_builder_deinit(&b->index);
     mem_free(b->mem, b->handles);
     mem_free(b->mem, b->hashes);
+    mem_free(b->mem, b->codec_state);
+    mem_free(b->mem, b->encoded);
     mem_free(b->mem, b->buffer);
     mem_free(b->mem, (void *)(uintptr_t)b->properties.smallest.data);
     mem_free(b->mem, b);
 }
 
 enum err sst_builder_new(struct mem *mem, struct disk_dir *dir, uint64_t number,
-                         const struct options *options, struct sst_builder **out,
-                         struct err_detail *why)
+                         unsigned level, const struct options *options,
+                         struct sst_builder **out, struct err_detail *why)
 {
+    assert(level < LEVELS_MAX);
     struct sst_builder *b = mem_zalloc(mem, sizeof *b);
     if (!b) return err_set(why, ERR_NOMEM, 0, "no memory to write a table");
     b->mem = mem;
@@ -203,8 +240,11 @@ enum err sst_builder_new(struct mem *mem, struct disk_dir *dir, uint64_t number,
     sst_name(number, b->name);
     block_builder_init(&b->data, mem, options->restart_interval);
     block_builder_init(&b->index, mem, 1);
+    b->codec = options->codecs[level];
+    if (b->codec != CODEC_NONE)
+        b->codec_state = mem_alloc(mem, codec_state_bytes(b->codec));
     b->buffer = mem_alloc(mem, b->capacity);
-    if (!b->buffer) {
+    if (!b->buffer || (b->codec != CODEC_NONE && !b->codec_state)) {
         enum err e = no_memory(b, why);
         free_builder(b);
         return e;
@@ -340,7 +380,8 @@ static enum err write_properties(struct sst_builder *b, struct sst_footer *f,
 static enum err write_tail(struct sst_builder *b, struct sst_meta *meta,
                            struct err_detail *why)
 {
-    struct sst_footer f = {.number = b->number, .data_bytes = b->offset};
+    struct sst_footer f = {
+        .number = b->number, .data_bytes = b->offset, .features = b->features};
     enum err e = write_filter(b, &f, why);
     if (!e) e = write_index(b, &f, why);
     if (!e) e = write_properties(b, &f, why);

@@ -12,6 +12,8 @@
 
 static const struct config_name fsync_names[] = {
     {"everysec", SYNC_EVERYSEC}, {"always", SYNC_ALWAYS}, {"no", SYNC_NO}, {NULL, 0}};
+static const struct config_name codec_names[] = {
+    {"none", CODEC_NONE}, {"lz4", CODEC_LZ4}, {NULL, 0}};
 static const struct config_name loglevel_names[] = {{"debug", LOGLEVEL_DEBUG},
                                                     {"verbose", LOGLEVEL_VERBOSE},
                                                     {"notice", LOGLEVEL_NOTICE},
@@ -36,6 +38,10 @@ const struct config_setting config_settings[] = {
      "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", NULL},
     {"client-query-buffer-limit", CONFIG_BYTES, CONFIG_MUTABLE, AT(query_buffer_limit),
      MIB, 1024 * MIB, NULL, "1gb", NULL},
+    {"compression", CONFIG_ENUM, CONFIG_FLAG, AT(compression), 0, 0, codec_names,
+     CODEC_BEST_NAME, "lz4|none: how tables are stored"},
+    {"compression-from-level", CONFIG_NUMBER, CONFIG_FLAG, AT(compression_from_level), 0,
+     LEVELS_MAX - 1, NULL, "2", "N: levels above it are not compressed"},
     {"databases", CONFIG_NUMBER, 0, AT(databases), 1, 16, NULL, "16", NULL},
     {"dir", CONFIG_TEXT, CONFIG_FLAG, AT(dir), 0, 0, NULL, "./data",
      "DIR: directory of the data; its parent must exist"},

@@ -22,6 +22,8 @@ struct config {
     int64_t loglevel;    /* enum config_loglevel */
     int64_t memtable_bytes;
     int64_t cache_bytes;
+    int64_t compression; /* enum codec, of tables from this level on: */
+    int64_t compression_from_level;
     int64_t map_tables;
     int64_t open_tables_max;
     int64_t databases;

@@ -157,11 +157,14 @@ static void section_engine(struct server *s, struct buf *b)
     struct db_stats d;
     db_stats_get(s->db, &d);
     for (int i = 0; i < LEVELS_MAX; i++)
-        line(b, "level%d:files=%llu,bytes=%llu,entries=%llu,bytes_in=%llu,bytes_out=%llu",
+        line(b,
+             "level%d:files=%llu,bytes=%llu,entries=%llu,bytes_in=%llu,bytes_out=%llu,"
+             "raw_bytes=%llu",
              i, (unsigned long long)d.level[i].files,
              (unsigned long long)d.level[i].bytes, (unsigned long long)d.level[i].entries,
              (unsigned long long)d.moved[i].bytes_in,
-             (unsigned long long)d.moved[i].bytes_out);
+             (unsigned long long)d.moved[i].bytes_out,
+             (unsigned long long)(d.level[i].bytes + d.level[i].saved));
     const struct {
         const char *name;
         uint64_t value;
@@ -200,6 +203,8 @@ static void section_engine(struct server *s, struct buf *b)
     ratio(b, "write_amplification", db_stats_write_amplification(&d), 1000);
     ratio(b, "space_amplification", db_stats_space_amplification(&d), 1000);
     ratio(b, "read_amplification", db_stats_read_amplification(&d), 1000);
+    line(b, "compression_built_in:" CODEC_BEST_NAME);
+    ratio(b, "compression_ratio", db_stats_compression(&d), 1000);
     ratio(b, "cache_hit_rate", d.cache_hits, d.cache_hits + d.cache_misses);
     ratio(b, "filter_hit_rate", d.filter_negatives,
           d.filter_negatives + d.filter_false_positives);

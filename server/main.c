@@ -104,7 +104,9 @@ int main(int argc, char **argv)
     config_init(&config);
     switch (flags_parse(&config, argc, (const char *const *)argv, error)) {
     case FLAGS_BAD: return fail(error);
-    case FLAGS_VERSION: puts("riptidekv-server " VERSION); return 0;
+    case FLAGS_VERSION:
+        puts("riptidekv-server " VERSION " (compression: " CODEC_BEST_NAME ")");
+        return 0;
     case FLAGS_HELP:
         flags_help(help, sizeof help);
         fputs(help, stdout);

@@ -85,6 +85,10 @@ static enum err open_store(struct server *s, struct err_detail *why)
         options.cache_bytes = (size_t)s->config.cache_bytes;
         options.map_tables = s->config.map_tables && options.map_tables;
         options.open_tables_max = (size_t)s->config.open_tables_max;
+        for (unsigned l = 0; l < LEVELS_MAX; l++)
+            options.codecs[l] = l < s->config.compression_from_level
+                                    ? CODEC_NONE
+                                    : (enum codec)s->config.compression;
     }
     options.sync = (enum sync_policy)s->config.appendfsync;
     struct err_detail cause = {0};

@@ -109,7 +109,7 @@ for example in embed durable backup serve; do
         $(pkg-config --cflags --libs riptide) -Wl,-rpath,"$prefix/lib" -o "$tmp/$example"
     ok "$example.c with the static library" cc -std=c99 "${strict[@]}" "$source" \
         $(pkg-config --cflags riptide) "$prefix/lib/libriptide.a" \
-        $(pkg-config --static --libs-only-other riptide) -o "$tmp/$example-static"
+        $(pkg-config --static --libs-only-l --libs-only-other riptide | sed 's/-lriptide//') -o "$tmp/$example-static"
 done
 ok 'embed, shared' run_example "$tmp/embed"
 ok 'embed, static' run_example "$tmp/embed-static"

@@ -8,7 +8,7 @@ set -u
 
 packages=("$@")
 if [ $# -eq 0 ]; then
-    packages=(gcc libc6-dev clang clang-format clang-tidy libcunit1-dev libfiu-dev
+    packages=(gcc libc6-dev clang clang-format clang-tidy libcunit1-dev libfiu-dev liblz4-dev
               fiu-utils redis-tools strace)
 fi
 

@@ -473,8 +473,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < 4; i++)
         if (!strcmp(argv[1], all[i]->name)) b.api = all[i];
     if (!b.api) bench_die("unknown backend %s", argv[1]);
-    b.config = (struct bench_config){argv[2], env_size("WRITE_BUFFER", 4 << 20),
-                                     env_size("CACHE", 8 << 20), 4096, false};
+    b.config = (struct bench_config){
+        argv[2], env_size("WRITE_BUFFER", 4 << 20), env_size("CACHE", 8 << 20), 4096,
+        false,   env_size("COMPRESSION", 0) != 0};
     b.n = (uint32_t)atol(argv[3]);
     b.order = malloc(b.n * sizeof *b.order);
     b.samples = malloc(2 * (size_t)b.n * sizeof *b.samples);

@@ -2,6 +2,7 @@
 """bench_engine.py - runs bench-engine over all backends in turn and compares.
 
     bench_engine.py PROGRAM [--n N] [--repeats R] [--backends a,b] [--out DIR]
+                    [--compression]
 
 Backends are interleaved (a b c d, a b c d, ...), so that a machine that is slow for a
 while is slow for all. Prints medians with the range, the ratio of ours to each other
@@ -167,8 +168,12 @@ def main():
     parser.add_argument("--backends", default="riptide,leveldb,rocksdb,lmdb")
     parser.add_argument("--dir", default="build/bench/data")
     parser.add_argument("--out", default="build/bench/engine")
+    parser.add_argument("--compression", action="store_true",
+                        help="tables compressed: lz4 here, snappy in the peers")
     args = parser.parse_args()
     backends = args.backends.split(",")
+    if args.compression:
+        os.environ["COMPRESSION"] = "1"
     os.makedirs(args.dir, exist_ok=True)
     failed = sum(not survives_kill(args.program, b, args.dir) for b in backends)
     results = {b: [] for b in backends}

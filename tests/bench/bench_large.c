@@ -207,6 +207,8 @@ int main(int argc, char **argv)
     l.options.immutables_max = WAITING;
     l.options.cache_bytes = CACHE_BYTES;
     l.options.sync = SYNC_NO;
+    for (unsigned level = 0; level < LEVELS_MAX; level++)
+        l.options.codecs[level] = CODEC_NONE;
     l.keys = megabytes * 1024u;
     rng_init(&l.rng, 7);
     for (size_t i = 0; i < sizeof l.pool; i++)

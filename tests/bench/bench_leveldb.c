@@ -31,7 +31,9 @@ static void *level_open(const struct bench_config *config)
     leveldb_options_set_cache(s->options, s->cache);
     leveldb_options_set_block_size(s->options, config->block_bytes);
     leveldb_options_set_filter_policy(s->options, s->filter);
-    leveldb_options_set_compression(s->options, leveldb_no_compression);
+    leveldb_options_set_compression(s->options, config->compressed
+                                                    ? leveldb_snappy_compression
+                                                    : leveldb_no_compression);
     s->db = leveldb_open(s->options, config->dir, &error);
     check(error);
     s->read = leveldb_readoptions_create();

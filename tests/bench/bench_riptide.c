@@ -35,6 +35,8 @@ static void *riptide_open(const struct bench_config *config)
     o.memtable_bytes = config->write_buffer_bytes;
     o.cache_bytes = config->cache_bytes;
     o.block_bytes = config->block_bytes;
+    for (unsigned l = 0; l < LEVELS_MAX; l++)
+        o.codecs[l] = config->compressed ? CODEC_LZ4 : CODEC_NONE;
     o.sync = config->sync ? SYNC_ALWAYS : SYNC_NO;
     if (db_open(&s->env, basename(name), &o, &s->db, &why)) bench_die("%s", why.text);
     batch_init(&s->batch, mem_libc(), 0);

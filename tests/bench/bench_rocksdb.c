@@ -32,7 +32,9 @@ static void *rocks_open(const struct bench_config *config)
     rocksdb_options_set_block_based_table_factory(s->options, s->table);
     rocksdb_options_set_create_if_missing(s->options, 1);
     rocksdb_options_set_write_buffer_size(s->options, config->write_buffer_bytes);
-    rocksdb_options_set_compression(s->options, rocksdb_no_compression);
+    rocksdb_options_set_compression(s->options, config->compressed
+                                                    ? rocksdb_snappy_compression
+                                                    : rocksdb_no_compression);
     rocksdb_options_set_max_bytes_for_level_base(s->options, 10 << 20);
     rocksdb_options_set_target_file_size_base(s->options, 2 << 20);
     s->db = rocksdb_open(s->options, config->dir, &error);

@@ -15,7 +15,8 @@ struct bench_config {
     size_t write_buffer_bytes;
     size_t cache_bytes;
     size_t block_bytes;
-    bool sync; /* every commit */
+    bool sync;       /* every commit */
+    bool compressed; /* as each of them is used: the peers' snappy, our lz4 */
 };
 
 struct bench_span {

@@ -103,7 +103,7 @@ MEASURED static size_t measure_sst_write(struct bench *b)
     struct err_detail why;
     struct sst_builder *builder;
     slice value = slice_of(b->value, b->value_bytes);
-    if (sst_builder_new(mem_libc(), b->dir, TABLE_NUMBER, &b->options, &builder, &why))
+    if (sst_builder_new(mem_libc(), b->dir, TABLE_NUMBER, 0, &b->options, &builder, &why))
         die("sst_builder_new", &why);
     for (size_t i = 0; i < b->count; i++)
         if (sst_builder_add(builder, key_at(b, i), tag_of(i + 1, ENTRY_PUT), value, &why))

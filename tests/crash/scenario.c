@@ -657,4 +657,6 @@ void scenario_options(const struct scenario *s, struct options *out)
     out->manifest_bytes = g->manifest_bytes;
     out->write_buffer_bytes = g->write_buffer_bytes;
     out->spare_logs = 1;
+    for (unsigned l = 0; l < LEVELS_MAX; l++)
+        out->codecs[l] = CODEC_NONE;
 }

@@ -296,6 +296,70 @@ static void a_damaged_input_is_reported_and_not_left_out(void)
     levels_end(&l);
 }
 
+/* 26 keys with a value that shrinks to almost nothing, as one table of a level. */
+static void add_shrinking(unsigned level, seqno seq)
+{
+    char text[26 * 240], value[201];
+    size_t n = 0;
+    memset(value, 'x', 200);
+    value[200] = 0;
+    for (int i = 0; i < 26; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%c@%u=%s", i ? " " : "",
+                              'a' + i, (unsigned)seq, value);
+    levels_add(&l, level, text);
+}
+
+/* The outputs are as many as plain tables need, not as their compressed inputs did. */
+static void what_was_compressed_can_come_out_plain(void)
+{
+    begin();
+    l.options.block_bytes = 4096;
+    l.options.codecs[0] = CODEC_LZ4;
+    add_shrinking(1, 2);
+    add_shrinking(2, 1);
+    levels_seal(&l);
+    uint64_t stored = l.version->levels[1].bytes;
+    CHECK(sst_saved(l.version->levels[1].tables[0]->sst) > 4000);
+    l.options.codecs[2] = CODEC_NONE;
+    l.options.table_bytes = 256;
+    prepare(1);
+
+    compact_run(&c);
+
+    REQUIRE_INT(c.err, ERR_OK);
+    uint64_t entries = 0, bytes = 0;
+    for (size_t i = 0; i < c.output_count; i++) {
+        entries += c.outputs[i]->meta.entries;
+        bytes += c.outputs[i]->meta.size;
+        CHECK_INT(sst_saved(c.outputs[i]->sst), 0);
+    }
+    CHECK_INT(entries, 26);
+    CHECK(bytes > 4 * stored && c.output_count > 10);
+    finish();
+    levels_end(&l);
+}
+
+static void outputs_are_stored_as_their_level_wants(void)
+{
+    for (unsigned level = 0; level < 2; level++) {
+        begin();
+        l.options.block_bytes = 4096;
+        l.options.codecs[1] = CODEC_NONE;
+        l.options.codecs[2] = CODEC_LZ4;
+        add_shrinking(level, 2);
+        add_shrinking(level + 1, 1);
+        prepare(level);
+
+        compact_run(&c);
+
+        REQUIRE_INT(c.err, ERR_OK);
+        REQUIRE_INT(c.output_count, 1);
+        CHECK_INT(sst_saved(c.outputs[0]->sst) > 0, level == 1);
+        finish();
+        levels_end(&l);
+    }
+}
+
 CU_TestInfo engine_compact_run_tests[] = {
     {"the_newest_version_comes_through_from_whatever_level",
      the_newest_version_comes_through_from_whatever_level},
@@ -317,5 +381,7 @@ CU_TestInfo engine_compact_run_tests[] = {
      every_allocation_may_fail_and_nothing_leaks},
     {"a_damaged_input_is_reported_and_not_left_out",
      a_damaged_input_is_reported_and_not_left_out},
+    {"what_was_compressed_can_come_out_plain", what_was_compressed_can_come_out_plain},
+    {"outputs_are_stored_as_their_level_wants", outputs_are_stored_as_their_level_wants},
     CU_TEST_INFO_NULL,
 };

@@ -24,7 +24,7 @@ static void end(void)
 static void dump(void)
 {
     dumped_clear();
-    dump_table(slice_of(data, size), dumped_line, NULL);
+    dump_table(mem_libc(), slice_of(data, size), dumped_line, NULL);
 }
 
 static void all_parts_are_told(void)
@@ -73,7 +73,7 @@ static void a_file_that_is_no_table_shows_its_end(void)
 {
     static const char text[] = "hello";
     dumped_clear();
-    dump_table(slice_of(text, 5), dumped_line, NULL);
+    dump_table(mem_libc(), slice_of(text, 5), dumped_line, NULL);
     CHECK(dumped_has("the footer cannot be used: too short for a footer\n"));
     CHECK(dumped_has("68 65 6c 6c 6f"));
     begin();
@@ -114,7 +114,7 @@ static void any_bytes_can_be_dumped(void)
         for (int i = 0; i <= round % 4; i++)
             exact[rng_below(&r, size - SST_FOOTER_BYTES)] = (uint8_t)rng_next(&r);
         dumped_clear();
-        dump_table(slice_of(exact, size), dumped_line, NULL);
+        dump_table(mem_libc(), slice_of(exact, size), dumped_line, NULL);
         CHECK(strlen(dumped_text()) > 0);
         free(exact);
     }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define GOLDEN   "tests/golden/format-1.txt"
+#define FOLDER   "tests/golden/"
 #define LINE_MAX 256
 #define ROW      32 /* bytes in a line */
 
@@ -32,9 +32,38 @@ static void end(void)
 
 /* ---- what it holds ---- */
 
-/* Entries of every kind on every kind of place: levels 0 to 2, the log, under a floor. */
-static void fill(void)
+#define LONG 10
+
+/* Keys whose blocks shrink. */
+static void long_entry(int i, char key[32], char value[301])
 {
+    snprintf(key, 32, "long%02d", i);
+    memset(value, 'a' + i, 300);
+    value[300] = 0;
+}
+
+static void fill_long(void)
+{
+    char key[32], value[301];
+    for (int i = 0; i < LONG; i++) {
+        long_entry(i, key, value);
+        REQUIRE_INT(teststore_put(&t, key, value), ERR_OK);
+    }
+}
+
+static void expect_long(void)
+{
+    char key[32], value[301];
+    for (int i = 0; i < LONG; i++) {
+        long_entry(i, key, value);
+        teststore_expect(&t, key, value);
+    }
+}
+
+/* Entries of every kind on every kind of place: levels 0 to 2, the log, under a floor. */
+static void fill(bool compressed)
+{
+    if (compressed) fill_long();
     teststore_fill(&t, "deep", 80, 30, 1);
     REQUIRE_INT(db_compact(t.db), ERR_OK);
     teststore_fill(&t, "deep", 20, 40, 2); /* newer versions of some */
@@ -57,8 +86,9 @@ static void fill(void)
     REQUIRE_INT(teststore_delete(&t, "deep00079"), ERR_OK);
 }
 
-static void expect_filled(void)
+static void expect_filled(bool compressed)
 {
+    if (compressed) expect_long();
     struct db_stats stats;
     teststore_expect(&t, "deep00079", NULL);
     REQUIRE_INT(teststore_put(&t, "deep00079", "again"), ERR_OK);
@@ -77,7 +107,7 @@ static void expect_filled(void)
     size_t count = keys[0] != 0;
     for (const char *p = keys; *p; p++)
         count += *p == ',';
-    CHECK_INT(count, 80 + 3); /* the empty key does not show */
+    CHECK_INT(count, 80 + 3 + (compressed ? LONG : 0)); /* the empty key does not show */
 }
 
 /* ---- as text ---- */
@@ -125,9 +155,9 @@ static void take_row(const char *line, uint8_t *bytes, size_t size)
     }
 }
 
-static void load_golden(void)
+static void load_golden(const char *path)
 {
-    FILE *in = fopen(GOLDEN, "r");
+    FILE *in = fopen(path, "r");
     REQUIRE(in != NULL);
     char line[LINE_MAX], name[64] = "";
     uint8_t *bytes = NULL;
@@ -152,27 +182,39 @@ static void load_golden(void)
 
 /* ---- the tests ---- */
 
-/* With GOLDEN_WRITE in the environment the store is made anew and its files written. */
-static void a_store_of_format_1_opens_and_goes_on(void)
+static void write_golden(const char *path, bool compressed)
 {
-    const char *path = getenv("GOLDEN_WRITE");
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    fill(compressed);
+    teststore_close(&t);
+    FILE *out = fopen(path, "w");
+    REQUIRE(out != NULL);
+    CHECK_INT(disk_list(dir, write_file, out), 0);
+    CHECK_INT(fclose(out), 0);
+}
+
+/* With its name as GOLDEN_WRITE in the environment the store is made anew, with `codec` on
+ * every level, and its files written. */
+static void opens_and_goes_on(const char *name, enum codec codec, bool compressed)
+{
+    const char *write = getenv("GOLDEN_WRITE");
+    char path[64];
+    snprintf(path, sizeof path, FOLDER "%s.txt", name);
     begin();
-    if (path) {
-        REQUIRE_INT(teststore_open(&t), ERR_OK);
-        fill();
-        teststore_close(&t);
-        FILE *out = fopen(path, "w");
-        REQUIRE(out != NULL);
-        CHECK_INT(disk_list(dir, write_file, out), 0);
-        CHECK_INT(fclose(out), 0);
-    } else {
-        load_golden();
-    }
+    for (unsigned l = 0; l < LEVELS_MAX; l++)
+        t.options.codecs[l] = codec;
+    if (write && !strcmp(write, name))
+        write_golden(path, compressed);
+    else
+        load_golden(path);
     teststore_expect_sound(&t);
     enum err e = teststore_open(&t);
     if (e) printf("  %s\n", t.why.text);
     REQUIRE_INT(e, ERR_OK);
-    expect_filled();
+    struct db_stats stats;
+    db_stats_get(t.db, &stats);
+    CHECK_INT(db_stats_compression(&stats) > 1000, compressed);
+    expect_filled(compressed);
     REQUIRE_INT(db_compact(t.db), ERR_OK);
     teststore_expect_fill(&t, "deep", 20, 40, 2);
     teststore_close(&t);
@@ -180,7 +222,21 @@ static void a_store_of_format_1_opens_and_goes_on(void)
     end();
 }
 
+static void a_store_of_format_1_opens_and_goes_on(void)
+{
+    opens_and_goes_on("format-1", CODEC_NONE, false);
+}
+
+/* Also where it is then written without compression. */
+static void a_store_of_format_1_with_lz4_opens_and_goes_on(void)
+{
+    opens_and_goes_on("format-1-lz4", CODEC_LZ4, true);
+    if (!getenv("GOLDEN_WRITE")) opens_and_goes_on("format-1-lz4", CODEC_NONE, true);
+}
+
 CU_TestInfo engine_golden_tests[] = {
     {"a_store_of_format_1_opens_and_goes_on", a_store_of_format_1_opens_and_goes_on},
+    {"a_store_of_format_1_with_lz4_opens_and_goes_on",
+     a_store_of_format_1_with_lz4_opens_and_goes_on},
     CU_TEST_INFO_NULL,
 };

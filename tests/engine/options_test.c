@@ -11,6 +11,8 @@ static void the_defaults_are_legal(void)
     CHECK(o.create_if_missing);
     CHECK_INT(o.sync, SYNC_EVERYSEC);
     CHECK_INT(o.block_bytes, 4096);
+    CHECK(o.codecs[0] == CODEC_NONE && o.codecs[1] == CODEC_NONE);
+    CHECK(o.codecs[2] == CODEC_LZ4 && o.codecs[LEVELS_MAX - 1] == CODEC_LZ4);
 }
 
 static void the_tiny_geometry_of_the_crash_tests_is_legal(void)
@@ -59,6 +61,7 @@ static void every_limit_is_checked(void)
     BAD(write_buffer_bytes, 0);
     BAD(immutables_max, 0);
     BAD(spare_logs, 0);
+    BAD(codecs[3], CODECS);
 #undef BAD
 }
 

@@ -440,6 +440,53 @@ static void texts_and_version_are_there(void)
         CHECK(strlen(riptide_error_text((enum riptide_error)e)) > 1);
 }
 
+/* 100 KB of the same letter as the tables of one store. */
+static void flush_letters(void)
+{
+    char key[32], value[1001];
+    memset(value, 'a', 1000);
+    value[1000] = 0;
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        put(key, value);
+    }
+    CHECK_INT(riptide_flush(store), RIPTIDE_OK);
+}
+
+static void a_level_is_compressed_if_its_option_says_so(void)
+{
+    struct riptide_options o;
+    struct riptide_stats s;
+    riptide_options_init(&o);
+    CHECK_INT(o.compression[1], RIPTIDE_COMPRESSION_NONE);
+    CHECK_INT(o.compression[2], RIPTIDE_COMPRESSION_LZ4);
+    begin(&o);
+    flush_letters();
+    riptide_stats_get(store, &s);
+    CHECK_INT(s.compression, 1000);
+    CHECK_INT(s.level[0].saved, 0);
+    end();
+
+    o.compression[0] = RIPTIDE_COMPRESSION_LZ4;
+    begin(&o);
+    flush_letters();
+    riptide_stats_get(store, &s);
+    CHECK(s.compression > 5000);
+    CHECK(s.level[0].bytes + s.level[0].saved > 100000);
+    CHECK(s.level[0].bytes < 20000);
+    end();
+}
+
+static void a_codec_that_is_none_is_refused(void)
+{
+    struct riptide_options o;
+    struct riptide *none;
+    riptide_options_init(&o);
+    o.compression[6] = (enum riptide_compression)7;
+    CHECK_INT(riptide_open("/tmp/never", &o, &none, &why), RIPTIDE_INVALID);
+    CHECK_TEXT(why.text, "option codecs: level 6: no codec 7");
+}
+
 CU_TestInfo engine_riptide_tests[] = {
     {"what_was_put_is_there_after_a_reopen", what_was_put_is_there_after_a_reopen},
     {"a_batch_is_written_as_one_and_may_be_used_again",
@@ -462,5 +509,8 @@ CU_TestInfo engine_riptide_tests[] = {
     {"a_path_may_end_in_slashes", a_path_may_end_in_slashes},
     {"a_check_reports_damage", a_check_reports_damage},
     {"texts_and_version_are_there", texts_and_version_are_there},
+    {"a_level_is_compressed_if_its_option_says_so",
+     a_level_is_compressed_if_its_option_says_so},
+    {"a_codec_that_is_none_is_refused", a_codec_that_is_none_is_refused},
     CU_TEST_INFO_NULL,
 };

@@ -16,6 +16,7 @@ static const struct sst_footer sample_footer = {
     .filter_crc = 1,
     .index_crc = 2,
     .properties_crc = 3,
+    .features = SST_FEATURE_LZ4,
 };
 
 static void names_have_six_digits_or_more(void)
@@ -76,6 +77,7 @@ static struct sst_properties sample_properties(void)
         .key_bytes = 16000000,
         .value_bytes = UINT64_MAX,
         .blocks = 29000,
+        .saved_bytes = UINT64_MAX,
     };
 }
 
@@ -92,7 +94,7 @@ static void properties_come_back(void)
     CHECK_SLICE(got.smallest, p.smallest);
     CHECK_SLICE(got.largest, p.largest);
     CHECK(got.key_bytes == p.key_bytes && got.value_bytes == p.value_bytes);
-    CHECK(got.blocks == p.blocks);
+    CHECK(got.blocks == p.blocks && got.saved_bytes == p.saved_bytes);
 }
 
 /* Later versions may add properties. */

@@ -163,7 +163,7 @@ static void a_block_in_the_wrong_place_is_no_block(void)
     memset(bytes + data_bytes, 0, size - data_bytes);
     size_t first = 0; /* bytes of the first block with its tail */
     for (size_t i = 1; i < data_bytes; i++)
-        if (first == 0 && i > 200 && bytes[i] == 0 && bytes[i - 5] == SST_CODEC_NONE)
+        if (first == 0 && i > 200 && bytes[i] == 0 && bytes[i - 5] == CODEC_NONE)
             first = i;
     memmove(bytes + data_bytes - first, bytes, first);
     REQUIRE_INT(salvage(true, &s), ERR_OK);

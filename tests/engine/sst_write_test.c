@@ -147,8 +147,9 @@ static void the_estimate_follows_the_file(void)
     begin();
     fill(5, 2000, 12, 100);
     struct sst_builder *b;
-    REQUIRE_INT(sst_builder_new(&t.mem.mem, t.dir, TABLE_NUMBER, &t.options, &b, &t.why),
-                ERR_OK);
+    REQUIRE_INT(
+        sst_builder_new(&t.mem.mem, t.dir, TABLE_NUMBER, 0, &t.options, &b, &t.why),
+        ERR_OK);
     uint64_t before = sst_builder_bytes(b);
     for (size_t i = 0; i < entries.count; i++) {
         sst_builder_add(b, entries.at[i].key, entries.at[i].tag, entries.at[i].value,
@@ -165,8 +166,9 @@ static void an_abandoned_table_leaks_nothing(void)
 {
     begin();
     struct sst_builder *b;
-    REQUIRE_INT(sst_builder_new(&t.mem.mem, t.dir, TABLE_NUMBER, &t.options, &b, &t.why),
-                ERR_OK);
+    REQUIRE_INT(
+        sst_builder_new(&t.mem.mem, t.dir, TABLE_NUMBER, 0, &t.options, &b, &t.why),
+        ERR_OK);
     CHECK_INT(sst_builder_add(b, slice_text("a"), 300, slice_text("v"), &t.why), ERR_OK);
     sst_builder_abandon(b);
     end();

@@ -64,9 +64,9 @@ struct table *levels_add(struct levels *l, unsigned level, const char *entries)
 {
     struct sst_builder *b;
     struct table *table;
-    REQUIRE_INT(
-        sst_builder_new(&l->mem.mem, l->dir, l->next_number++, &l->options, &b, &l->why),
-        ERR_OK);
+    REQUIRE_INT(sst_builder_new(&l->mem.mem, l->dir, l->next_number++, 0, &l->options, &b,
+                                &l->why),
+                ERR_OK);
     while (*entries) {
         slice key, value;
         uint64_t tag;

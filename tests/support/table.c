@@ -37,7 +37,7 @@ enum err table_write(struct table *t, const struct entries *e)
 {
     struct sst_builder *b;
     enum err err =
-        sst_builder_new(&t->mem.mem, t->dir, t->number, &t->options, &b, &t->why);
+        sst_builder_new(&t->mem.mem, t->dir, t->number, 0, &t->options, &b, &t->why);
     if (err) return err;
     for (size_t i = 0; i < e->count && !err; i++)
         err = sst_builder_add(b, e->at[i].key, e->at[i].tag, e->at[i].value, &t->why);
