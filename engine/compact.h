@@ -49,6 +49,12 @@ bool compact_pick(struct version *v, const struct options *o, const slice *point
 void compact_deinit(struct compaction *c);
 /* How many outputs the inputs can become at most. */
 size_t compact_output_max(const struct compaction *c, const struct options *o);
+/* An output that overlaps more bytes of the level below its own is ended: once it would be
+ * the input of a very large compaction. LevelDB's rule and factor (db/version_set.cc). */
+static inline uint64_t compact_overlap_max(const struct options *o)
+{
+    return 10 * (uint64_t)o->table_bytes;
+}
 
 /* ---- compact_run.c ---- */
 

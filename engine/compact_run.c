@@ -15,6 +15,9 @@ struct run {
     struct compaction *c;
     struct survivors survivors;
     struct sst_builder *builder; /* of the output that grows; or NULL */
+    const struct level *below;   /* the level below that of the outputs; or NULL */
+    size_t passed;               /* tables of it before the current key */
+    uint64_t overlap;            /* bytes of those behind the output's first key */
     struct err_detail read_why;  /* what stopped an input */
 };
 
@@ -56,13 +59,33 @@ static enum err seal_output(struct run *run)
     return e;
 }
 
+static void pass_tables_below(struct run *run, slice key)
+{
+    const struct level *below = run->below;
+    if (!run->builder) run->overlap = 0;
+    for (; below && run->passed < below->count; run->passed++) {
+        const struct sst_meta *table = &below->tables[run->passed]->meta;
+        if (slice_compare(key, table->largest) <= 0) break;
+        if (run->builder) run->overlap += table->size;
+    }
+}
+
+static bool is_large_enough(const struct run *run)
+{
+    const struct options *o = run->c->options;
+    return sst_builder_bytes(run->builder) >= o->table_bytes ||
+           run->overlap > compact_overlap_max(o);
+}
+
 static enum err add(struct run *run, const struct iter *it, bool new_key)
 {
     struct compaction *c = run->c;
     enum err e = ERR_OK;
-    if (run->builder && new_key &&
-        sst_builder_bytes(run->builder) >= c->options->table_bytes)
+    if (new_key) pass_tables_below(run, it->key);
+    if (run->builder && new_key && is_large_enough(run)) {
         e = seal_output(run);
+        run->overlap = 0;
+    }
     if (!e && !run->builder) {
         assert(c->output_count < c->output_max);
         e = sst_builder_new(c->mem, c->dir, c->first_number + c->output_count,
@@ -101,6 +124,7 @@ void compact_run(struct compaction *c)
     run.survivors.bottom = true;
     run.survivors.below = &c->version->levels[c->level + 2];
     run.survivors.below_count = LEVELS_MAX - (c->level + 2);
+    run.below = c->level + 2 < LEVELS_MAX ? run.survivors.below : NULL;
     c->outputs = mem_alloc(c->mem, c->output_max * sizeof *c->outputs);
     struct iter *it = c->outputs ? open_inputs(&run) : NULL;
     c->err = it ? merge_all(&run, it) : ERR_NOMEM;

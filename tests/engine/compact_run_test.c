@@ -172,6 +172,23 @@ static void outputs_are_cut_between_keys_and_never_inside_one(void)
     levels_end(&l);
 }
 
+/* Three tables of level 3 are more than ten times table_bytes, so behind the third, and
+ * behind no other, an output ends. */
+static void an_output_overlaps_no_more_than_some_tables_of_the_level_below_it(void)
+{
+    static const char *const keys[] = {"a", "b", "c", "d", "e", "f", "g"};
+    begin();
+    levels_add(&l, 1, "a@90=a b@90=b c@90=c c2@90=c d@90=d g@90=g h@90=h");
+    for (int i = 0; i < 7; i++)
+        levels_fake(&l, 3, keys[i], keys[i], l.options.table_bytes * 4);
+    prepare(1);
+    compact_run(&c);
+    expect_outputs("a@90=a b@90=b c@90=c | c2@90=c d@90=d | g@90=g h@90=h");
+    CHECK(c.output_count <= c.output_max);
+    finish();
+    levels_end(&l);
+}
+
 /* A tombstone that goes must not drag along the cut: the key it hides begins an output. */
 static void a_cut_is_found_behind_a_version_that_went(void)
 {
@@ -371,6 +388,8 @@ CU_TestInfo engine_compact_run_tests[] = {
     {"nothing_left_means_no_table_and_no_file", nothing_left_means_no_table_and_no_file},
     {"outputs_are_cut_between_keys_and_never_inside_one",
      outputs_are_cut_between_keys_and_never_inside_one},
+    {"an_output_overlaps_no_more_than_some_tables_of_the_level_below_it",
+     an_output_overlaps_no_more_than_some_tables_of_the_level_below_it},
     {"a_cut_is_found_behind_a_version_that_went",
      a_cut_is_found_behind_a_version_that_went},
     {"outputs_and_their_names_are_durable_at_return",
