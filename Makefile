@@ -467,7 +467,7 @@ test-programs: ## the programs for tests: they take arguments exactly, or refuse
 # ---- crashes ----
 
 TEST_STEPS += crash-program crash-smoke crash-certificates
-CI_STEPS   += bugs
+CI_STEPS   += bugs crash-asan
 
 CRASH = timeout 3600 build/crash/crash --jobs $(JOBS)
 
@@ -488,6 +488,10 @@ crash-smoke: crash-build ## half a million crashes, part of `make test`
 	$(CRASH) --pass server --quiet --shard 0/6 --walk 20000 --samples 1000
 	$(CRASH) --scenario race-compact --quiet
 
+crash-asan: ## a million crashes under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) $(SUB) VARIANT=asan WERROR=-Werror build/asan/crash
+	tests/crash/asan.sh build/asan/crash --jobs $(JOBS)
+
 crash-deep: crash-build ## crashes inside recoveries, to the fixpoint; servers; schedules
 	$(CRASH) --pass deep --pass server --pass interleave --seconds 60 $(ARGS)
 
@@ -505,7 +509,7 @@ bugs: ## plants the bugs of fault/bugs, each must be caught and shrunk
 crash-program: crash-build ## the program itself: its words, its files, its exit codes
 	tests/crash/crash_test.sh build/crash/crash
 
-.PHONY: crash crash-build crash-smoke crash-program crash-deep crash-long crash-certificates bugs
+.PHONY: crash crash-build crash-smoke crash-program crash-asan crash-deep crash-long crash-certificates bugs
 
 # ---- engine benchmark ----
 
