@@ -17,6 +17,7 @@
 #include "engine/recover.h"
 
 #define EVERYSEC_US      1000000
+#define LATE_US          2000000
 #define IDLE_MARK_US     1000000
 #define LEVEL1_BYTES_MIN ((size_t)10 << 20)
 
@@ -222,7 +223,7 @@ static enum err take_over(struct db *db, struct recovery *r, struct err_detail *
     r->manifest.file = NULL;
     db->next_file = r->state.next_file;
     db->books = r->books;
-    db->last_seq = db->settled_seq = r->last_seq;
+    db->last_seq = db->logged_seq = db->settled_seq = r->last_seq;
     db->stats.recovered_records = r->records;
     db->stats.recovered_cut_bytes = r->cut_bytes;
     db->state = r->state;
@@ -279,6 +280,7 @@ static void free_db(struct db *db)
     if (db->lock) disk_close(db->lock);
     if (db->dir) disk_dir_close(db->dir);
     batch_deinit(&db->group);
+    batch_deinit(&db->logged.batch);
     mem_free(mem, db);
 }
 
@@ -302,6 +304,7 @@ enum err db_open(const struct db_env *env, const char *dir, const struct options
     if (db->options.log_bytes == 0) db->options.log_bytes = options->memtable_bytes;
     if (db->options.level1_bytes == 0) db->options.level1_bytes = level1_target(options);
     batch_init(&db->group, env->mem, WAL_HEADER_BYTES);
+    batch_init(&db->logged.batch, env->mem, WAL_HEADER_BYTES);
     e = open_store(db, dir, why);
     if (e) {
         free_db(db);
@@ -337,31 +340,78 @@ static bool needs_sync(const struct db *db, const struct memlog *m)
     return m == db->active ? wal_unsynced(&m->log) : m->log.synced < m->log.offset;
 }
 
-enum err db_sync_logs(struct db *db, struct err_detail *why)
+/* What a log knows to be durable, those after it know, too. */
+static void pass_watermarks_on(struct db *db)
 {
     struct wal_position watermark = {0, 0};
     for (size_t i = 0; i <= db->immutable_count; i++) {
         struct memlog *m = i < db->immutable_count ? db->immutables[i] : db->active;
         if (wal_position_compare(m->log.watermark, watermark) < 0)
             m->log.watermark = watermark;
-        if (needs_sync(db, m)) {
-            int64_t start = clock_mono_us(db->env.clock);
-            enum err e = wal_sync(&m->log, why);
-            if (e) return e;
-            latency_add(&db->stats.sync,
-                        (uint64_t)(clock_mono_us(db->env.clock) - start));
-            if (db->unproven) db_note_recovery(db);
-        }
         watermark = m->log.watermark;
     }
+}
+
+/* Gathers what has to be synced now, oldest log first. False: nothing. */
+static bool begin_sync(struct db *db)
+{
+    log_sync_init(&db->sync, clock_mono_us(db->env.clock));
+    for (size_t i = 0; i <= db->immutable_count; i++) {
+        struct memlog *m = i < db->immutable_count ? db->immutables[i] : db->active;
+        if (needs_sync(db, m)) log_sync_add(&db->sync, m);
+    }
+    return db->sync.count > 0;
+}
+
+static enum err end_sync(struct db *db, struct err_detail *why)
+{
+    int64_t us = clock_mono_us(db->env.clock) - db->sync.begun_us;
+    enum err e = log_sync_end(&db->sync, why);
+    pass_watermarks_on(db);
+    if (e) return e;
+    latency_add(&db->stats.sync, (uint64_t)us);
+    if (db->unproven) db_note_recovery(db);
     return ERR_OK;
+}
+
+enum err db_sync_logs(struct db *db, struct err_detail *why)
+{
+    work_await_sync(db);
+    if (db->failed_log) {
+        *why = db->write_error;
+        return ERR_WRITES_REFUSED;
+    }
+    if (!begin_sync(db)) return ERR_OK;
+    log_sync_run(&db->sync.job);
+    return end_sync(db, why);
+}
+
+/* The same as a job. False: there is nothing to sync. */
+static bool submit_sync(struct db *db)
+{
+    assert(!db->syncing);
+    if (!begin_sync(db)) return false;
+    db->syncing = true;
+    db->in_flight++;
+    sched_submit(db->env.sched, &db->sync.job);
+    return true;
+}
+
+/* Under everysec: the sync takes so long that what is written now would be durable later
+ * than promised. */
+bool db_sync_is_late(const struct db *db)
+{
+    return db->syncing && db->options.sync == SYNC_EVERYSEC &&
+           clock_mono_us(db->env.clock) - db->synced_us >= LATE_US;
 }
 
 enum err db_group_begin(struct db *db)
 {
     assert(!db->in_group);
-    if (db->failed_log) return ERR_WRITES_REFUSED;
+    if (db->failed_log || db->group_result) return ERR_WRITES_REFUSED;
+    if (db_sync_is_late(db)) work_await_sync(db);
     enum err e = work_make_room(db);
+    if (db->failed_log || db->group_result) return ERR_WRITES_REFUSED;
     if (e) return e;
     batch_clear(&db->group);
     db->group_books = db->books;
@@ -369,48 +419,128 @@ enum err db_group_begin(struct db *db)
     return ERR_OK;
 }
 
-/* Takes the changes of the group back. */
-static void undo_group(struct db *db)
+/* Writes the record of the open group, which ends it. */
+static enum err log_group(struct db *db, struct err_detail *why)
 {
-    memlog_undo(db->active, batch_bytes(&db->group), db->settled_seq + 1,
-                db->group.count);
-    db->books = db->group_books;
-    /* last_seq stays: undone numbers are never used again. */
-    db->settled_seq = db->last_seq;
+    struct logged_group *g = &db->logged;
+    struct batch batch = g->batch;
+    struct wal_writer *log = &db->active->log;
+    assert(db->logged_seq == db->settled_seq);
+    g->batch = db->group;
+    g->books = db->group_books;
+    g->log_end = log->offset;
+    g->chain = log->chain;
+    db->group = batch;
+    db->in_group = false;
+    db->logged_seq = db->last_seq;
+    if (g->batch.count == 0) return ERR_OK;
+    return wal_append(log, g->batch.data, g->batch.size, db->settled_seq + 1, why);
 }
 
-enum err db_group_commit(struct db *db)
+/* The record is as safe as the policy demands. */
+static void settle_group(struct db *db)
 {
-    assert(db->in_group && !db->in_batch);
-    db->in_group = false;
-    struct err_detail why;
-    struct wal_writer *log = &db->active->log;
-    uint64_t end = log->offset;
-    struct wal_chain chain = log->chain;
-    enum err e = ERR_OK;
-    if (db->group.count > 0)
-        e = wal_append(log, db->group.data, db->group.size, db->settled_seq + 1, &why);
-    if (!e && db->options.sync == SYNC_ALWAYS) e = db_sync_logs(db, &why);
-    if (e) {
-        undo_group(db);
-        bool no_room = log->offset == end && !log->failed;
-        if (no_room) {
-            db_note_failure(db, &why);
-        } else {
-            wal_take_back(log, end, chain);
-            db_refuse(db, &why);
-        }
-        return ERR_WRITES_REFUSED;
-    }
-    db->settled_seq = db->last_seq;
-    if (db->group.count > 0) {
+    const struct batch *b = &db->logged.batch;
+    db->settled_seq = db->logged_seq;
+    if (b->count > 0) {
         db->write_error.code = ERR_OK;
         if (!db->unproven || db->options.sync == SYNC_NO) db_note_recovery(db);
     }
     db->written_us = clock_mono_us(db->env.clock);
-    db->stats.user_bytes_written += db->group.size;
-    db->stats.log_bytes_written += db->group.size + WAL_HEADER_BYTES;
+    db->stats.user_bytes_written += b->size;
+    db->stats.log_bytes_written += b->size + WAL_HEADER_BYTES;
+}
+
+static void undo(struct db *db, const struct batch *b, seqno before,
+                 const struct books *books)
+{
+    memlog_undo(db->active, batch_bytes(b), before + 1, b->count);
+    db->books = *books;
+}
+
+/* Takes the changes of the logged group back, and first those of the group that was begun
+ * since. */
+static void undo_groups(struct db *db)
+{
+    assert(!db->in_batch);
+    if (db->in_group) undo(db, &db->group, db->logged_seq, &db->group_books);
+    db->in_group = false;
+    undo(db, &db->logged.batch, db->settled_seq, &db->logged.books);
+    /* last_seq stays: undone numbers are never used again. */
+    db->settled_seq = db->logged_seq = db->last_seq;
+}
+
+/* As if the group had never been issued. When its record found no room the log goes on. */
+static enum err refuse_group(struct db *db, bool no_room, const struct err_detail *why)
+{
+    undo_groups(db);
+    if (no_room) {
+        db_note_failure(db, why);
+    } else {
+        wal_take_back(&db->active->log, db->logged.log_end, db->logged.chain);
+        if (!db->failed_log) db_refuse(db, why);
+    }
+    return ERR_WRITES_REFUSED;
+}
+
+enum err db_group_commit(struct db *db)
+{
+    assert(db->in_group && !db->in_batch && !db->settling);
+    struct err_detail why;
+    enum err e = log_group(db, &why);
+    if (e) return refuse_group(db, e == ERR_NO_SPACE, &why);
+    if (db->options.sync == SYNC_ALWAYS) e = db_sync_logs(db, &why);
+    if (e) return refuse_group(db, false, &why);
+    settle_group(db);
     return ERR_OK;
+}
+
+enum err db_group_submit(struct db *db)
+{
+    assert(db->in_group && !db->in_batch && !db->settling);
+    if (db->options.sync != SYNC_ALWAYS || db->syncing) return db_group_commit(db);
+    struct err_detail why;
+    enum err e = log_group(db, &why);
+    if (e) return refuse_group(db, e == ERR_NO_SPACE, &why);
+    if (!submit_sync(db)) {
+        settle_group(db);
+        return ERR_OK;
+    }
+    db->settling = true;
+    work_reap(db); /* where jobs run at once it has returned */
+    return ERR_OK;
+}
+
+bool db_group_settling(const struct db *db)
+{
+    return db->settling;
+}
+
+void db_group_await(struct db *db)
+{
+    if (db->settling) work_await_sync(db);
+}
+
+enum err db_group_result(struct db *db)
+{
+    assert(!db->settling);
+    enum err e = db->group_result;
+    db->group_result = ERR_OK;
+    return e;
+}
+
+void db_sync_returned(struct db *db)
+{
+    struct err_detail why;
+    bool group = db->settling;
+    db->syncing = db->settling = false;
+    enum err e = end_sync(db, &why);
+    if (group && e)
+        db->group_result = refuse_group(db, false, &why);
+    else if (group)
+        settle_group(db);
+    else if (e && !db->failed_log)
+        db_refuse(db, &why);
 }
 
 bool db_in_group(const struct db *db)
@@ -445,7 +575,7 @@ static void rebuild_books(struct db *db)
     db->books = db->group_books;
     struct batch_entry entry;
     slice in = batch_bytes(&db->group);
-    for (seqno seq = db->settled_seq + 1; batch_next(&in, &entry) == ERR_OK; seq++)
+    for (seqno seq = db->logged_seq + 1; batch_next(&in, &entry) == ERR_OK; seq++)
         books_apply(&db->books, &entry, seq);
 }
 
@@ -612,26 +742,37 @@ uint64_t db_register(const struct db *db, unsigned reg)
 
 /* ---- time ---- */
 
+static bool sync_is_due(const struct db *db, int64_t now)
+{
+    return db->options.sync == SYNC_EVERYSEC && !db->syncing && !db->failed_log &&
+           now - db->synced_us >= EVERYSEC_US;
+}
+
+/* An idle store says how far it is durable, so that later damage is told from a torn
+ * tail. */
+static void mark_when_idle(struct db *db, int64_t now)
+{
+    struct wal_writer *log = &db->active->log;
+    struct err_detail why;
+    if (db->failed_log || db->in_group || db->syncing || log->marked ||
+        log->offset == 0 || log->synced != log->offset ||
+        now - db->written_us < IDLE_MARK_US)
+        return;
+    if (wal_mark(log, db->last_seq + 1, &why)) db_refuse(db, &why);
+}
+
 void db_step(struct db *db)
 {
-    assert(!db->in_group);
+    assert(!db->in_group || db->settling);
     unpin(db);
     work_step(db);
-    if (db->failed_log) return;
-    struct err_detail why;
-    enum err e = ERR_OK;
     int64_t now = clock_mono_us(db->env.clock);
-    struct wal_writer *log = &db->active->log;
-    if (db->options.sync == SYNC_EVERYSEC && now - db->synced_us >= EVERYSEC_US) {
-        e = db_sync_logs(db, &why);
+    if (sync_is_due(db, now)) {
         db->synced_us = now;
+        submit_sync(db);
+        work_reap(db); /* where jobs run at once it is done */
     }
-    /* An idle store says how far it is durable, so that later damage is told from a torn
-     * tail. */
-    if (!e && !log->marked && log->offset > 0 && log->synced == log->offset &&
-        now - db->written_us >= IDLE_MARK_US)
-        e = wal_mark(log, db->last_seq + 1, &why);
-    if (e) db_refuse(db, &why);
+    mark_when_idle(db, now);
 }
 
 static bool unsynced(const struct db *db)
@@ -641,8 +782,14 @@ static bool unsynced(const struct db *db)
     return needs_sync(db, db->active);
 }
 
+void db_reap(struct db *db)
+{
+    work_reap(db);
+}
+
 static int sync_timeout_ms(const struct db *db)
 {
+    if (db->syncing) return -1; /* its return is news for db_poll_fd */
     bool sync_due = unsynced(db);
     if (sync_due && db->options.sync != SYNC_EVERYSEC) return -1;
     const struct wal_writer *log = &db->active->log;

@@ -60,6 +60,21 @@ enum err db_close(struct db *db);
 enum err db_group_begin(struct db *db);
 enum err db_group_commit(struct db *db);
 bool db_in_group(const struct db *db);
+
+/* For a loop with more to do than to wait: ends the group as db_group_commit does, but its
+ * sync may still be under way when this answers ERR_OK. REQUIRES: no group is settling. */
+enum err db_group_submit(struct db *db);
+/* It is. Until it has returned nobody outside may hear of the group's changes, nor of what
+ * reads since have seen. The next group may begin meanwhile, but not end. */
+bool db_group_settling(const struct db *db);
+void db_group_await(struct db *db);
+/* What came of the submitted group; has to be asked for before another one begins. After
+ * an error its changes are undone, and so is the group that was open. REQUIRES: it is not
+ * settling. */
+enum err db_group_result(struct db *db);
+/* Installs what jobs have finished, syncs too; starts nothing. At any time. */
+void db_reap(struct db *db);
+
 /* Bytes of the open group: a loop that sees it grow commits early. */
 size_t db_group_bytes(const struct db *db);
 
@@ -133,8 +148,9 @@ void db_iter_free(struct db_iter *it);
 
 /* ---- background work ---- */
 
-/* Installs finished jobs, starts new ones, syncs when everysec is due. Call it once a
- * loop turn, outside a group; never blocks on a job. */
+/* Installs finished jobs, starts new ones, among them the sync of everysec when it is due.
+ * Call it once a loop turn, outside a group or while one is settling; never blocks on a
+ * job. */
 void db_step(struct db *db);
 /* Milliseconds until db_step has something to do by time; -1: nothing. */
 int db_step_timeout_ms(const struct db *db);

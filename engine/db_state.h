@@ -8,6 +8,7 @@
 #define ENGINE_DB_STATE_H
 
 #include "engine/db.h"
+#include "engine/log_sync.h"
 #include "engine/memlog.h"
 #include "engine/version.h"
 
@@ -49,6 +50,14 @@ struct retry {
     int64_t due_us;   /* 0: it may be tried at once */
 };
 
+/* A group whose record is written, and what undoes it. */
+struct logged_group {
+    struct batch batch;     /* payload of its record */
+    struct books books;     /* as they were before it, */
+    uint64_t log_end;       /* the active log's end, */
+    struct wal_chain chain; /* and the chain there */
+};
+
 #define SPARES_MAX STORE_LOGS_MAX
 #define FREED_MAX  2
 
@@ -68,19 +77,25 @@ struct db {
     size_t batch_size; /* of the group when the open batch began */
     uint32_t batch_count;
     bool in_batch;
-    seqno last_seq;    /* of the newest change */
-    seqno settled_seq; /* of the newest committed one */
+    struct logged_group logged; /* the group before it, until it is settled */
+    bool settling;              /* that one waits for `sync` */
+    enum err group_result;      /* it could not be settled, and nobody asked for it yet */
+    seqno last_seq;             /* of the newest change, */
+    seqno logged_seq;           /* of the newest one with a record, */
+    seqno settled_seq;          /* of the newest settled one */
     struct books books;
-    struct books group_books; /* as they were when the group began */
+    struct books group_books; /* as they were when the open group began */
     struct err_detail
-        write_error;     /* why the last group failed; code ERR_OK: it did not */
-    bool complained;     /* the log line about it was written */
-    bool unproven;       /* a new log has followed a failed one, and no sync of it has
+        write_error;      /* why the last group failed; code ERR_OK: it did not */
+    bool complained;      /* the log line about it was written */
+    bool unproven;        /* a new log has followed a failed one, and no sync of it has
                             returned yet */
-    uint64_t failed_log; /* 0, or: this log and all before it have to be given up before
+    uint64_t failed_log;  /* 0, or: this log and all before it have to be given up before
                             writes are accepted again */
-    int64_t synced_us;   /* when everysec last synced */
-    int64_t written_us;  /* when the log was last written */
+    struct log_sync sync; /* of logs; one at a time */
+    bool syncing;         /* it is with the scheduler */
+    int64_t synced_us;    /* when the last sync of everysec began */
+    int64_t written_us;   /* when the log was last written */
 
     /* files */
     struct store_state state; /* the manifest's, the edit in flight included */
@@ -119,6 +134,10 @@ void work_step(struct db *db);
 enum err work_make_room(struct db *db);
 /* Waits for jobs in flight and installs them; starts no new flush or compaction. */
 void work_finish(struct db *db);
+/* Installs what finished jobs have brought and starts none. False: there was nothing. */
+bool work_reap(struct db *db);
+/* Waits for the sync of logs that is under way. */
+void work_await_sync(struct db *db);
 /* Frees what work still holds. */
 void work_deinit(struct db *db);
 /* Milliseconds until failed work is to be tried again; -1: none waits. */
@@ -139,8 +158,13 @@ void db_note_failure(struct db *db, const struct err_detail *why);
 /* Writes are accepted again: one was, and as far as the policy asks for syncs, so was one
  * of the log that it went to. */
 void db_note_recovery(struct db *db);
-/* Syncs all logs that hold unsynced records, oldest first. */
+/* Syncs all logs that hold unsynced records, oldest first, in the calling thread; waits for
+ * a sync that is under way. */
 enum err db_sync_logs(struct db *db, struct err_detail *why);
+/* Writers have to wait for the sync that is under way. */
+bool db_sync_is_late(const struct db *db);
+/* The sync that was with the scheduler has come back. */
+void db_sync_returned(struct db *db);
 void db_log(struct db *db, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

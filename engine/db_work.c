@@ -504,6 +504,8 @@ static void install(struct db *db)
 {
     struct work *w = db->uninstalled;
     if (!w || rests(db, WORK_AMEND)) return;
+    /* The file of the flushed log may be in the middle of a sync. [INV-40] */
+    if (w->kind == WORK_FLUSH && db->syncing) return;
     enum err e = install_subject(db, w);
     if (e) {
         struct err_detail why;
@@ -687,7 +689,6 @@ static void work_failed(struct db *db, struct work *w, const struct err_detail *
 static void finish(struct db *db, struct work *w)
 {
     const struct err_detail *why = NULL;
-    db->in_flight--;
     if (result(w, &why)) {
         work_failed(db, w, why);
         return;
@@ -743,15 +744,39 @@ static void start_all(struct db *db)
     start_clean(db);
 }
 
+static bool reap_one(struct db *db)
+{
+    struct job *job = sched_reap(db->env.sched);
+    if (!job) return false;
+    db->in_flight--;
+    if (job == &db->sync.job)
+        db_sync_returned(db);
+    else
+        finish(db, (struct work *)job);
+    return true;
+}
+
+bool work_reap(struct db *db)
+{
+    bool any = false;
+    while (reap_one(db))
+        any = true;
+    return any;
+}
+
 void work_step(struct db *db)
 {
     bool progress = true;
     while (progress) {
-        progress = false;
         start_all(db);
-        for (struct job *job; (job = sched_reap(db->env.sched)); progress = true)
-            finish(db, (struct work *)job);
+        progress = work_reap(db);
     }
+}
+
+void work_await_sync(struct db *db)
+{
+    while (db->syncing)
+        if (!reap_one(db)) sched_wait(db->env.sched);
 }
 
 void work_finish(struct db *db)
@@ -808,12 +833,17 @@ static bool is_slow(const struct db *db)
     return db->compacting && db->version->levels[0].count >= db->options.level0_slow;
 }
 
-/* The next log's first record continues the last one of this log: a record that found no
+/* A memtable whose groups may be undone is not left, nor is its log.
+ * The next log's first record continues the last one of this log: a record that found no
  * room, and may be there all the same, must not stand between them. Recovery trusts an
  * empty record at the end, so this one is synced. */
 static enum err leave_log(struct db *db)
 {
     struct err_detail why;
+    if (db->settling) {
+        work_await_sync(db);
+        if (db->failed_log) return ERR_WRITES_REFUSED;
+    }
     if (db->failed_log || !db->active->log.scrap) return ERR_OK;
     enum err e = wal_cover_scrap(&db->active->log, db->last_seq + 1, &why);
     if (!e) e = db_sync_logs(db, &why);
@@ -967,5 +997,6 @@ enum err db_settle(struct db *db)
 bool db_busy(const struct db *db)
 {
     bool full = is_full(db->active, &db->options) && !can_rotate(db);
-    return (full && db->in_flight > 0 && !work_is_stuck(db)) || is_slow(db);
+    return (full && db->in_flight > 0 && !work_is_stuck(db)) || is_slow(db) ||
+           db_sync_is_late(db);
 }

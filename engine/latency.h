@@ -1,6 +1,6 @@
 /* latency.h - how long something took, as a histogram with a bucket for each power of two.
  *
- * Flow:   db_sync_logs > latency_add > db_stats_get > INFO, benchmarks
+ * Flow:   db.c (end_sync) > latency_add > db_stats_get > INFO, benchmarks
  * Tests:  tests/engine/latency_test.c
  */
 #ifndef ENGINE_LATENCY_H

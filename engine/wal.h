@@ -115,6 +115,23 @@ enum err wal_cover_scrap(struct wal_writer *w, seqno next_seq, struct err_detail
 void wal_take_back(struct wal_writer *w, uint64_t offset, struct wal_chain chain);
 /* Makes everything durable that was appended before the call. */
 enum err wal_sync(struct wal_writer *w, struct err_detail *why);
+
+/* The same in three steps, so that the middle one may run on another thread while the owner
+ * appends: what was appended after wal_sync_begin the sync does not cover. */
+struct wal_sync {
+    struct disk_file
+        *file; /* borrowed from the writer, which keeps it open until the end */
+    enum disk_sync_mode mode;
+    enum site site;
+    uint64_t covers; /* the log's end when it began */
+    int result;      /* of wal_sync_run: 0 or -errno */
+};
+struct wal_sync wal_sync_begin(const struct wal_writer *w);
+/* The sync itself. Touches nothing but the struct and the file. */
+void wal_sync_run(struct wal_sync *s);
+/* What came of it. An error is final for the writer. */
+enum err wal_sync_end(struct wal_writer *w, const struct wal_sync *s,
+                      struct err_detail *why);
 /* Does a record wait for a sync? A mark alone does not: losing it loses nothing, as long
  * as no record follows it, in this log or in a later one. */
 static inline bool wal_unsynced(const struct wal_writer *w)

@@ -183,22 +183,39 @@ void wal_take_back(struct wal_writer *w, uint64_t offset, struct wal_chain chain
     if (w->synced > offset) w->synced = offset;
 }
 
-enum err wal_sync(struct wal_writer *w, struct err_detail *why)
+struct wal_sync wal_sync_begin(const struct wal_writer *w)
 {
-    if (w->failed) return refuse(why);
-    /* What is appended while the sync runs is not covered by it. */
-    uint64_t covered = w->offset;
     /* A file that was emptied when it was created: a data sync might leave the size of
      * that moment behind. */
     enum disk_sync_mode mode = w->synced == 0 ? DISK_SYNC_FULL : DISK_SYNC_DATA;
-    int rc = disk_sync(w->file, mode, w->sites->sync);
-    if (rc) {
+    return (struct wal_sync){w->file, mode, w->sites->sync, w->offset, 0};
+}
+
+void wal_sync_run(struct wal_sync *s)
+{
+    s->result = disk_sync(s->file, s->mode, s->site);
+}
+
+enum err wal_sync_end(struct wal_writer *w, const struct wal_sync *s,
+                      struct err_detail *why)
+{
+    if (s->result) {
         w->failed = true;
-        return err_set(why, err_from_os(rc), rc, "log %" PRIu64 ": sync", w->log);
+        return err_set(why, err_from_os(s->result), s->result, "log %" PRIu64 ": sync",
+                       w->log);
     }
-    w->synced = covered;
-    w->watermark = (struct wal_position){w->log, covered};
+    assert(w->synced <= s->covers && s->covers <= w->offset);
+    w->synced = s->covers;
+    w->watermark = (struct wal_position){w->log, s->covers};
     return ERR_OK;
+}
+
+enum err wal_sync(struct wal_writer *w, struct err_detail *why)
+{
+    if (w->failed) return refuse(why);
+    struct wal_sync s = wal_sync_begin(w);
+    wal_sync_run(&s);
+    return wal_sync_end(w, &s, why);
 }
 
 enum err wal_mark(struct wal_writer *w, seqno next_seq, struct err_detail *why)

@@ -76,16 +76,20 @@ static bool fill_argv(struct server *s, const struct conn *c, const uint8_t *dat
     return true;
 }
 
-/* Remembers which replies stand or fall with the open group. */
+/* Remembers which replies stand or fall with a group: the open one, else the one whose
+ * sync is under way. */
 static void note_reply(struct server *s, struct conn *c, size_t reply_start)
 {
-    if (!db_in_group(s->db)) return;
-    if (c->group != s->group) {
-        c->group = s->group;
-        c->group_start = reply_start;
-        c->group_replies = 0;
+    struct reply_mark *mark = &c->marks[1];
+    uint64_t group = db_in_group(s->db) ? s->group : s->group - 1;
+    if (group < mark->group) group = mark->group;
+    if (group <= s->settled_group) return;
+    if (mark->group != group) {
+        c->marks[0] = *mark;
+        *mark = (struct reply_mark){group, reply_start, 0};
+        loop_mark(s, c);
     }
-    c->group_replies += buf_size(&c->out) > reply_start;
+    mark->replies += buf_size(&c->out) > reply_start;
 }
 
 /* CLIENT REPLY OFF and SKIP: a command runs, and its reply is dropped. `before` is the
@@ -258,10 +262,22 @@ void conn_resume(struct server *s, struct conn *c)
 
 /* ---- writing ---- */
 
+static bool is_unsettled(const struct server *s, const struct reply_mark *mark)
+{
+    return mark->group > s->settled_group;
+}
+
+size_t conn_sendable(const struct server *s, const struct conn *c)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (is_unsettled(s, &c->marks[i])) return c->marks[i].start;
+    return buf_size(&c->out);
+}
+
 void conn_send(struct server *s, struct conn *c)
 {
     struct net *net = s->env.net;
-    size_t n = buf_size(&c->out);
+    size_t n = conn_sendable(s, c);
     if (n == 0) return;
     ptrdiff_t sent = net->send(net, c->poll.handle, buf_bytes(&c->out), n);
     if (sent == -EAGAIN || sent == -EINTR) return;
@@ -271,14 +287,19 @@ void conn_send(struct server *s, struct conn *c)
     }
     s->stats.bytes_out += (uint64_t)sent;
     buf_consume(&c->out, (size_t)sent);
+    for (unsigned i = 0; i < 2; i++)
+        if (is_unsettled(s, &c->marks[i])) c->marks[i].start -= (size_t)sent;
     if (buf_size(&c->out) == 0 && c->out.capacity > CONN_OUT_KEEP_BYTES)
         buf_release(&c->out);
 }
 
-void conn_replace_replies(struct conn *c, slice error)
+void conn_replace_replies(const struct server *s, struct conn *c, slice error)
 {
+    uint32_t replies = 0;
     if (c->out.failed) return;
-    buf_truncate(&c->out, c->group_start);
-    for (uint32_t i = 0; i < c->group_replies; i++)
+    buf_truncate(&c->out, conn_sendable(s, c));
+    for (unsigned i = 0; i < 2; i++)
+        if (is_unsettled(s, &c->marks[i])) replies += c->marks[i].replies;
+    while (replies-- > 0)
         buf_append(&c->out, error.data, error.size);
 }

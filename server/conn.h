@@ -31,6 +31,13 @@
 
 enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP };
 
+/* Replies that hang on a group: they report its changes, or may have seen them. */
+struct reply_mark {
+    uint64_t group;
+    size_t start; /* in `out` */
+    uint32_t replies;
+};
+
 struct conn {
     struct poll_item poll;
     uint64_t id;
@@ -49,13 +56,13 @@ struct conn {
     bool touched; /* in the loop's list of this turn */
     bool waiting; /* in the loop's list of held connections */
     bool no_evict, no_touch;
-    struct conn *next_touched, *next_waiting;
+    bool marked; /* in the loop's list of connections with unsettled replies */
+    struct conn *next_touched, *next_waiting, *next_marked;
     struct conn *next, *prev; /* all connections, oldest first */
 
-    /* Replies that hang on the open group: where they begin, how many there are. */
-    uint64_t group;
-    size_t group_start;
-    uint32_t group_replies;
+    /* The latest two, older one first: no more groups than that are unsettled, the one
+     * whose sync is under way and the open one. A mark counts while its group does. */
+    struct reply_mark marks[2];
 
     int64_t created_ms, active_ms; /* monotonic */
     const struct command *last_command;
@@ -74,11 +81,13 @@ void conn_read(struct server *s, struct conn *c);
 void conn_resume(struct server *s, struct conn *c);
 /* True while something keeps its commands from running. */
 bool conn_is_held(const struct server *s, const struct conn *c);
+/* How much of `out` may leave: what hangs on no unsettled group. */
+size_t conn_sendable(const struct server *s, const struct conn *c);
 /* Sends once. */
 void conn_send(struct server *s, struct conn *c);
-/* The group that its latest replies hang on has failed: each of them becomes `error`
- * (a whole reply). */
-void conn_replace_replies(struct conn *c, slice error);
+/* The unsettled groups have failed: each reply that hangs on one becomes `error` (a whole
+ * reply). */
+void conn_replace_replies(const struct server *s, struct conn *c, slice error);
 /* Back to the state after accepting: RESET. */
 void conn_reset(struct conn *c);
 

@@ -1,12 +1,22 @@
 /* One turn, top to bottom: wait, read and run everything, commit once, reply, look after
- * the store. That no reply is sent between the first write of a group and the return of
- * its commit can be seen from loop_turn alone: the only sends are in finish_turn, and
- * loop_commit stands in front of it.
+ * the store.
  *
- * When a commit fails, the store has taken back every change of the group. Replies that
- * were made since the group began are still here, so each of them becomes the error:
- * those that reported a write, and also those that may have read one. Where they begin is
- * kept per connection (conn.c, note_reply). */
+ * Under `always` a commit may end later than its turn: while the sync of one group is under
+ * way the next turns read and run commands into one more group, which is committed when
+ * that sync has returned.
+ *
+ *     turn      read, run | submit 1 | read, run | read, run | settle 1, submit 2 | ...
+ *     disk                 |------- sync of group 1 --------| |-- sync of group 2 --
+ *     replies                                     those of 1 leave
+ *
+ * A reply hangs on the newest group that is not settled when it is made: the open one, else
+ * the one that is synced. It may have seen what that changed, whatever its command is. No
+ * reply leaves before its group is settled: the only sends are in finish_turn, and conn_send
+ * stops at the first mark that counts (conn.c, note_reply).
+ *
+ * When a group fails, the store has taken back its changes, and those of the group that was
+ * begun behind it. Every reply that hangs on one of the two becomes the error: those that
+ * reported a write, and also those that may have read one. */
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -44,6 +54,7 @@ static int turn_timeout_ms(const struct server *s, int timeout_ms)
 {
     if (s->stopping) return 0;
     int64_t tick_ms = s->tick_ms - s->mono_ms;
+    if (s->settling && !db_group_settling(s->db)) return 0;
     timeout_ms = shorter(timeout_ms, tick_ms < 0 ? 0 : (int)tick_ms);
     timeout_ms = shorter(timeout_ms, db_step_timeout_ms(s->db));
     timeout_ms = shorter(timeout_ms, keyspace_timeout_ms(&s->keyspace));
@@ -112,6 +123,89 @@ static void accept_clients(struct server *s)
     }
 }
 
+/* ---- committing ---- */
+
+void loop_mark(struct server *s, struct conn *c)
+{
+    if (c->marked) return;
+    c->marked = true;
+    c->next_marked = s->marked;
+    s->marked = c;
+}
+
+/* Replies of what is settled now leave at the end of this turn. */
+static void release_replies(struct server *s)
+{
+    struct conn *c = s->marked, *next;
+    s->marked = NULL;
+    for (; c; c = next) {
+        next = c->next_marked;
+        c->marked = false;
+        loop_touch(s, c);
+        if (c->marks[1].group > s->settled_group) loop_mark(s, c);
+    }
+}
+
+static void fail_replies(struct server *s)
+{
+    char text[REFUSAL_BYTES], line[REFUSAL_BYTES + 4];
+    server_refusal(s, text);
+    int n = snprintf(line, sizeof line, "-%s\r\n", text);
+    for (struct conn *c = s->marked; c; c = c->next_marked)
+        conn_replace_replies(s, c, slice_of(line, (size_t)n));
+    keyspace_undone(&s->keyspace);
+}
+
+/* All groups before the next one have come to their end. */
+static void conclude(struct server *s, enum err e)
+{
+    if (e) fail_replies(s);
+    s->settled_group = s->group - 1;
+    release_replies(s);
+}
+
+/* Looks what became of the group whose sync was under way. */
+static void settle(struct server *s)
+{
+    if (!s->settling || db_group_settling(s->db)) return;
+    s->settling = false;
+    enum err e = db_group_result(s->db);
+    if (e) s->group++; /* the open group is undone, too */
+    conclude(s, e);
+}
+
+static void commit(struct server *s)
+{
+    if (!db_in_group(s->db)) return;
+    s->group++;
+    conclude(s, db_group_commit(s->db));
+}
+
+static void submit(struct server *s)
+{
+    s->group++;
+    enum err e = db_group_submit(s->db);
+    s->settling = !e && db_group_settling(s->db);
+    if (s->settling) return;
+    enum err result = db_group_result(s->db);
+    conclude(s, e ? e : result);
+}
+
+static void commit_all(struct server *s)
+{
+    db_group_await(s->db);
+    settle(s);
+    commit(s);
+}
+
+/* The open group waits until the sync of the one before it has returned. */
+static void loop_commit(struct server *s)
+{
+    if (!db_in_group(s->db) || db_group_settling(s->db)) return;
+    settle(s);
+    if (db_in_group(s->db)) submit(s);
+}
+
 /* ---- reading and running ---- */
 
 static void serve_client(struct server *s, struct conn *c, short ready)
@@ -122,7 +216,7 @@ static void serve_client(struct server *s, struct conn *c, short ready)
         c->gone = true;
     else if (ready & (POLLIN | POLLHUP) && !c->closing && !conn_is_held(s, c))
         conn_read(s, c);
-    if (db_in_group(s->db) && db_group_bytes(s->db) > GROUP_BYTES_MAX) loop_commit(s);
+    if (db_in_group(s->db) && db_group_bytes(s->db) > GROUP_BYTES_MAX) commit_all(s);
 }
 
 static void serve_ready(struct server *s)
@@ -150,23 +244,6 @@ static void serve_waiting(struct server *s)
     }
 }
 
-/* ---- committing ---- */
-
-void loop_commit(struct server *s)
-{
-    if (!db_in_group(s->db)) return;
-    uint64_t group = s->group++;
-    enum err e = db_group_commit(s->db);
-    if (e == ERR_OK) return;
-
-    char text[REFUSAL_BYTES], line[REFUSAL_BYTES + 4];
-    server_refusal(s, text);
-    int n = snprintf(line, sizeof line, "-%s\r\n", text);
-    for (struct conn *c = s->touched; c; c = c->next_touched)
-        if (c->group == group) conn_replace_replies(c, slice_of(line, (size_t)n));
-    keyspace_undone(&s->keyspace);
-}
-
 /* ---- replying and closing ---- */
 
 static void drain(struct server *s, struct conn *c)
@@ -174,6 +251,15 @@ static void drain(struct server *s, struct conn *c)
     struct net *net = s->env.net;
     for (int i = 0; i < DRAIN_READS; i++)
         if (net->recv(net, c->poll.handle, s->scratch, CONN_READ_BYTES) <= 0) return;
+}
+
+static void forget_mark(struct server *s, struct conn *c)
+{
+    struct conn **at = &s->marked;
+    while (*at != c)
+        at = &(*at)->next_marked;
+    *at = c->next_marked;
+    c->marked = false;
 }
 
 static void forget_waiting(struct server *s, struct conn *c)
@@ -189,6 +275,7 @@ void loop_close(struct server *s, struct conn *c)
 {
     assert(!c->touched);
     if (c->waiting) forget_waiting(s, c);
+    if (c->marked) forget_mark(s, c);
     if (c->closing) drain(s, c);
     pollset_remove(&s->pollset, &c->poll);
     s->env.net->close(s->env.net, c->poll.handle);
@@ -201,7 +288,7 @@ void loop_close(struct server *s, struct conn *c)
 static void wait_on(struct server *s, struct conn *c)
 {
     bool held = conn_is_held(s, c);
-    int events = buf_size(&c->out) ? POLLOUT : 0;
+    int events = conn_sendable(s, c) ? POLLOUT : 0;
     if (!held && !c->paused && !c->closing) events |= POLLIN;
     if (c->poll.events != events) pollset_want(&s->pollset, &c->poll, (short)events);
     if ((c->paused || c->parked_bytes) && !c->waiting) {
@@ -224,6 +311,12 @@ static void finish_turn(struct server *s)
         else
             wait_on(s, c);
     }
+}
+
+void loop_end(struct server *s)
+{
+    commit_all(s);
+    finish_turn(s);
 }
 
 /* ---- once a second ---- */
@@ -266,6 +359,8 @@ void loop_turn(struct server *s, int timeout_ms)
     if (error) server_log(s, LOG_WARNING, "poll: %s", strerror(-error));
     read_clocks(s);
 
+    db_reap(s->db);
+    settle(s);
     keyspace_expire(&s->keyspace, EXPIRES_PER_TURN);
     serve_waiting(s);
     serve_ready(s);

@@ -159,7 +159,7 @@ enum err server_free(struct server *s)
     struct mem *mem = s->env.mem;
     enum err e = ERR_OK;
     if (s->db) server_log(s, LOG_INFO, "stopping");
-    if (s->db) loop_commit(s);
+    if (s->db) loop_end(s);
     while (s->first_conn)
         loop_close(s, s->first_conn);
     if (s->listener.handle >= 0) s->env.net->close(s->env.net, s->listener.handle);

@@ -51,7 +51,10 @@ struct server {
     slice *argv;      /* of the command being run */
     uint32_t argv_capacity;
 
-    uint64_t group; /* number of the group that is open, or will be next */
+    uint64_t group;         /* number of the group that is open, or will be next */
+    uint64_t settled_group; /* of the newest one whose replies may leave */
+    bool settling;          /* the one before `group` was submitted: no answer yet */
+    struct conn *marked;    /* connections with replies that hang on a group */
     bool stopping;
     int64_t start_ms, mono_ms, tick_ms; /* monotonic: start, this turn, next tick */
     struct stats stats;
@@ -62,9 +65,10 @@ struct server {
 
 /* Puts the connection on this turn's list. */
 void loop_touch(struct server *s, struct conn *c);
-/* Commits the open group, if any, and turns the replies that hang on it into errors when
- * that fails. */
-void loop_commit(struct server *s);
+/* Puts the connection on the list of those with replies that hang on a group. */
+void loop_mark(struct server *s, struct conn *c);
+/* The last act: commits, and sends what can be sent at once. */
+void loop_end(struct server *s);
 void loop_turn(struct server *s, int timeout_ms);
 /* Closes and frees. REQUIRES: not on the list of this turn. */
 void loop_close(struct server *s, struct conn *c);

@@ -1,8 +1,12 @@
 #include "tests/support/check.h"
+#include "tests/support/lazy_sched.h"
 #include "tests/support/teststore.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "fault/plan.h"
 
 static void a_new_store_is_empty_and_sound(void)
 {
@@ -229,6 +233,251 @@ static void switching_to_always_makes_earlier_writes_durable(void)
     teststore_deinit(&t);
 }
 
+/* ---- syncs that take their time ---- */
+
+/* An open store whose syncs of logs wait for the test. */
+static void begin_lazy(struct teststore *t, struct lazy_sched *lazy,
+                       enum sync_policy policy)
+{
+    teststore_init(t);
+    lazy_sched_init(lazy);
+    t->env.sched = &lazy->sched;
+    t->options.sync = policy;
+    REQUIRE_INT(teststore_open(t), ERR_OK);
+    db_step(t->db);
+    lazy->held = 1u << JOB_SYNC;
+}
+
+static void end_lazy(struct teststore *t, struct lazy_sched *lazy)
+{
+    lazy_sched_run(lazy);
+    teststore_deinit(t);
+}
+
+static void put_group(struct teststore *t, const char *key, const char *value)
+{
+    REQUIRE_INT(db_group_begin(t->db), ERR_OK);
+    REQUIRE_INT(teststore_put(t, key, value), ERR_OK);
+}
+
+static void writes_go_on_while_everysec_syncs(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    begin_lazy(&t, &lazy, SYNC_EVERYSEC);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    clock_manual_advance(&t.clock, 1000);
+    db_step(t.db);
+    REQUIRE(lazy.waiting != NULL);
+    CHECK_INT(db_step_timeout_ms(t.db), -1);
+
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+    db_step(t.db);
+    CHECK_INT(lazy.waits, 0);
+    lazy_sched_run(&lazy);
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "c", NULL);
+    end_lazy(&t, &lazy);
+}
+
+static void what_is_written_during_a_sync_waits_for_the_next(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    begin_lazy(&t, &lazy, SYNC_EVERYSEC);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    clock_manual_advance(&t.clock, 1000);
+    db_step(t.db);
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+    lazy_sched_run(&lazy);
+    clock_manual_advance(&t.clock, 999);
+    db_step(t.db);
+    CHECK(lazy.waiting == NULL);
+
+    clock_manual_advance(&t.clock, 1);
+    db_step(t.db);
+    CHECK(lazy.waiting != NULL);
+    lazy_sched_run(&lazy);
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "b", "2");
+    end_lazy(&t, &lazy);
+}
+
+static void a_sync_two_seconds_late_makes_writers_wait(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    begin_lazy(&t, &lazy, SYNC_EVERYSEC);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    clock_manual_advance(&t.clock, 1000);
+    db_step(t.db);
+    clock_manual_advance(&t.clock, 1999);
+    CHECK(!db_busy(t.db));
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+    CHECK_INT(lazy.waits, 0);
+
+    clock_manual_advance(&t.clock, 1);
+    CHECK(db_busy(t.db));
+    teststore_expect(&t, "b", "2");
+    CHECK_INT(lazy.waits, 0);
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    CHECK_INT(lazy.waits, 1);
+    CHECK(!db_busy(t.db));
+    end_lazy(&t, &lazy);
+}
+
+/* Its file would be renamed or deleted in the middle of the sync. */
+static void a_log_is_given_up_only_after_its_sync(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    struct db_stats stats;
+    char big[5001];
+    memset(big, 'b', sizeof big - 1);
+    big[sizeof big - 1] = 0;
+    begin_lazy(&t, &lazy, SYNC_EVERYSEC);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    clock_manual_advance(&t.clock, 1000);
+    db_step(t.db);
+    int logs = teststore_count(&t, ".log");
+    CHECK_INT(teststore_put(&t, "b", big), ERR_OK); /* fills the memtable */
+    CHECK_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    db_step(t.db);
+    CHECK(teststore_count(&t, ".sst") > 0);
+    db_stats_get(t.db, &stats);
+    CHECK_INT(stats.flushes, 0);
+
+    CHECK(teststore_count(&t, ".log") >= logs);
+    CHECK_INT(lazy.waits, 0);
+    lazy_sched_run(&lazy);
+    db_step(t.db);
+    db_stats_get(t.db, &stats);
+    CHECK(stats.flushes > 0);
+    teststore_reopen(&t);
+    teststore_expect(&t, "b", big);
+    end_lazy(&t, &lazy);
+}
+
+static void switching_to_always_waits_for_the_sync_under_way(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    begin_lazy(&t, &lazy, SYNC_EVERYSEC);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    clock_manual_advance(&t.clock, 1000);
+    db_step(t.db);
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+    db_set_sync(t.db, SYNC_ALWAYS);
+    CHECK_INT(lazy.waits, 1);
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "b", "2");
+    end_lazy(&t, &lazy);
+}
+
+static void a_submitted_group_is_settled_when_its_sync_returns(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    begin_lazy(&t, &lazy, SYNC_ALWAYS);
+    put_group(&t, "a", "1");
+    CHECK_INT(db_group_submit(t.db), ERR_OK);
+    CHECK(db_group_settling(t.db));
+    CHECK(db_settled_seq(t.db) < db_last_seq(t.db));
+    teststore_expect(&t, "a", "1");
+
+    put_group(&t, "b", "2"); /* the next one begins, and is not settled with it */
+    db_step(t.db);
+    lazy_sched_run(&lazy);
+    CHECK(db_group_settling(t.db));
+    db_reap(t.db);
+    CHECK(!db_group_settling(t.db));
+    CHECK_INT(db_group_result(t.db), ERR_OK);
+    CHECK_INT(db_settled_seq(t.db) + 1, db_last_seq(t.db));
+    CHECK_INT(db_group_submit(t.db), ERR_OK);
+
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "b", NULL);
+    end_lazy(&t, &lazy);
+}
+
+static void a_failed_sync_undoes_the_group_behind_it_too(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    begin_lazy(&t, &lazy, SYNC_ALWAYS);
+    put_group(&t, "a", "1");
+    CHECK_INT(db_group_commit(t.db), ERR_OK);
+    uint64_t sum = db_register(t.db, 3);
+    struct plan plan = {.pattern = "fs/wal/sync/eio", .kth = 1};
+    REQUIRE_INT(plan_arm(&plan), 0);
+    put_group(&t, "a", "2");
+    CHECK_INT(batch_register_add(db_batch_begin(t.db), 3, 5), ERR_OK);
+    CHECK_INT(db_batch_commit(t.db), ERR_OK);
+    CHECK_INT(db_group_submit(t.db), ERR_OK);
+    put_group(&t, "a", "3");
+    CHECK_INT(teststore_put(&t, "b", "3"), ERR_OK);
+
+    lazy_sched_run(&lazy);
+    db_reap(t.db);
+    plan_disarm_all();
+    CHECK_INT(db_in_group(t.db), false);
+    CHECK_INT(db_register(t.db, 3), sum);
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "b", NULL);
+    lazy.held = 0;
+    db_step(t.db); /* the store comes back, but nobody has asked yet */
+    CHECK_INT(db_group_begin(t.db), ERR_WRITES_REFUSED);
+    CHECK_INT(db_group_result(t.db), ERR_WRITES_REFUSED);
+    CHECK_INT(db_write_error(t.db)->os_error, EIO);
+    CHECK_INT(teststore_put(&t, "c", "4"), ERR_OK);
+
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_ALL, NULL), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    teststore_expect(&t, "b", NULL);
+    teststore_expect(&t, "c", "4");
+    end_lazy(&t, &lazy);
+}
+
+/* What may be undone is undone in the memtable that writers use. */
+static void a_memtable_is_left_only_when_its_groups_are_settled(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    char big[5001];
+    memset(big, 'b', sizeof big - 1);
+    big[sizeof big - 1] = 0;
+    begin_lazy(&t, &lazy, SYNC_ALWAYS);
+    put_group(&t, "a", big); /* fills it */
+    CHECK_INT(db_group_submit(t.db), ERR_OK);
+    CHECK_INT(lazy.waits, 0);
+    put_group(&t, "b", "2");
+    CHECK_INT(lazy.waits, 1);
+    CHECK(!db_group_settling(t.db));
+    CHECK_INT(db_group_result(t.db), ERR_OK);
+    CHECK_INT(db_group_commit(t.db), ERR_OK);
+    end_lazy(&t, &lazy);
+}
+
+/* An empty group syncs what is pending; there the older log fails. */
+static void an_empty_group_whose_sync_fails_refuses_writes(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    t.options.sync = SYNC_NO;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    REQUIRE_INT(db_group_begin(t.db), ERR_OK);
+    db_set_sync(t.db, SYNC_ALWAYS);
+    disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, EIO, 0);
+    CHECK_INT(db_group_commit(t.db), ERR_WRITES_REFUSED);
+    CHECK(db_refuses(t.db));
+    teststore_expect(&t, "a", "1");
+    teststore_deinit(&t);
+}
+
 static void every_policy_survives_a_killed_process(void)
 {
     for (int policy = SYNC_ALWAYS; policy <= SYNC_NO; policy++) {
@@ -422,5 +671,21 @@ CU_TestInfo engine_db_tests[] = {
     {"a_store_that_is_open_is_locked", a_store_that_is_open_is_locked},
     {"an_absent_store_is_not_created_unasked", an_absent_store_is_not_created_unasked},
     {"statistics_agree_with_what_was_done", statistics_agree_with_what_was_done},
+    {"writes_go_on_while_everysec_syncs", writes_go_on_while_everysec_syncs},
+    {"what_is_written_during_a_sync_waits_for_the_next",
+     what_is_written_during_a_sync_waits_for_the_next},
+    {"a_sync_two_seconds_late_makes_writers_wait",
+     a_sync_two_seconds_late_makes_writers_wait},
+    {"a_log_is_given_up_only_after_its_sync", a_log_is_given_up_only_after_its_sync},
+    {"switching_to_always_waits_for_the_sync_under_way",
+     switching_to_always_waits_for_the_sync_under_way},
+    {"a_submitted_group_is_settled_when_its_sync_returns",
+     a_submitted_group_is_settled_when_its_sync_returns},
+    {"a_failed_sync_undoes_the_group_behind_it_too",
+     a_failed_sync_undoes_the_group_behind_it_too},
+    {"a_memtable_is_left_only_when_its_groups_are_settled",
+     a_memtable_is_left_only_when_its_groups_are_settled},
+    {"an_empty_group_whose_sync_fails_refuses_writes",
+     an_empty_group_whose_sync_fails_refuses_writes},
     CU_TEST_INFO_NULL,
 };

@@ -1,9 +1,12 @@
 /* Turns: who is served when, who is turned away, what passes with time. */
 #include "tests/support/check.h"
+#include "tests/support/lazy_sched.h"
 #include "tests/support/testserver.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+#include "fault/plan.h"
 
 static void clients_above_the_limit_are_told_and_closed(void)
 {
@@ -134,66 +137,7 @@ static void an_interrupted_poll_changes_nothing(void)
 
 /* ---- a store that cannot keep up ---- */
 
-/* Jobs wait until the test lets them run. */
-struct lazy_sched {
-    struct sched sched;
-    bool run;
-    struct job *waiting, *done;
-};
-
-static void lazy_append(struct job **list, struct job *job)
-{
-    while (*list)
-        list = &(*list)->next;
-    job->next = NULL;
-    *list = job;
-}
-
-static void lazy_work(struct lazy_sched *s)
-{
-    while (s->waiting) {
-        struct job *job = s->waiting;
-        s->waiting = job->next;
-        job->run(job);
-        lazy_append(&s->done, job);
-    }
-}
-
-static void lazy_submit(struct sched *sched, struct job *job)
-{
-    struct lazy_sched *s = (struct lazy_sched *)sched;
-    lazy_append(&s->waiting, job);
-    if (s->run) lazy_work(s);
-}
-
-static struct job *lazy_reap(struct sched *sched)
-{
-    struct lazy_sched *s = (struct lazy_sched *)sched;
-    struct job *job = s->done;
-    if (job) s->done = job->next;
-    return job;
-}
-
-static void lazy_wait(struct sched *sched, int timeout_ms)
-{
-    if (timeout_ms < 0) lazy_work((struct lazy_sched *)sched);
-}
-
-static void lazy_yield(struct sched *sched)
-{
-    (void)sched;
-}
-
-static int lazy_poll_fd(struct sched *sched)
-{
-    (void)sched;
-    return -1;
-}
-
-static void lazy_free(struct sched *sched)
-{
-    (void)sched;
-}
+#define BACKGROUND (~(1u << JOB_SYNC))
 
 /* Fills the store until it asks for mercy. */
 static void write_until_busy(struct testserver *t)
@@ -209,15 +153,14 @@ static void write_until_busy(struct testserver *t)
 static void while_the_store_is_busy_writers_wait_and_readers_do_not(void)
 {
     struct testserver t;
-    struct lazy_sched lazy = {
-        .sched = {lazy_submit, lazy_reap, lazy_wait, lazy_yield, lazy_poll_fd, lazy_free},
-        .run = true};
+    struct lazy_sched lazy;
+    lazy_sched_init(&lazy);
     testserver_init(&t);
     t.env.sched = &lazy.sched;
     t.geometry.immutables_max = 1;
     testserver_start(&t);
     struct peer *writer = testserver_connect(&t);
-    lazy.run = false;
+    lazy.held = BACKGROUND;
     write_until_busy(&t);
 
     testserver_expect_peer(&t, writer, "SET parked v", "");
@@ -226,8 +169,8 @@ static void while_the_store_is_busy_writers_wait_and_readers_do_not(void)
     testserver_expect(&t, "EXISTS parked", ":0\r\n");
     CHECK_INT(t.clock.wall_ms, 1700000000000); /* nobody has slept */
 
-    lazy.run = true;
-    lazy_work(&lazy);
+    lazy.held = 0;
+    lazy_sched_run(&lazy);
     testserver_run(&t, writer);
     testserver_expect_peer(&t, writer, "PING", "+OK\r\n$1\r\nv\r\n+PONG\r\n");
     peer_free(writer);
@@ -237,23 +180,22 @@ static void while_the_store_is_busy_writers_wait_and_readers_do_not(void)
 static void a_parked_client_that_goes_away_is_forgotten(void)
 {
     struct testserver t;
-    struct lazy_sched lazy = {
-        .sched = {lazy_submit, lazy_reap, lazy_wait, lazy_yield, lazy_poll_fd, lazy_free},
-        .run = true};
+    struct lazy_sched lazy;
+    lazy_sched_init(&lazy);
     testserver_init(&t);
     t.env.sched = &lazy.sched;
     t.geometry.immutables_max = 1;
     testserver_start(&t);
     struct peer *writer = testserver_connect(&t);
-    lazy.run = false;
+    lazy.held = BACKGROUND;
     write_until_busy(&t);
     testserver_expect_peer(&t, writer, "SET parked v", "");
 
     peer_reset(writer, true);
     for (int i = 0; i < 5; i++)
         server_turn(t.server, 0);
-    lazy.run = true;
-    lazy_work(&lazy);
+    lazy.held = 0;
+    lazy_sched_run(&lazy);
     for (int i = 0; i < 5; i++)
         server_turn(t.server, 0);
 
@@ -261,6 +203,164 @@ static void a_parked_client_that_goes_away_is_forgotten(void)
     testserver_expect(&t, "EXISTS parked", ":0\r\n");
     peer_free(writer);
     testserver_close(&t);
+}
+
+/* ---- replies that wait for a sync ---- */
+
+#define MISCONF "-MISCONF Errors writing to the AOF file: Input/output error\r\n"
+
+/* A server under `always` whose syncs wait for the test, and two more clients. */
+struct waiting {
+    struct testserver t;
+    struct lazy_sched lazy;
+    struct peer *a, *b;
+};
+
+static void begin_waiting(struct waiting *w)
+{
+    testserver_init(&w->t);
+    lazy_sched_init(&w->lazy);
+    w->t.env.sched = &w->lazy.sched;
+    testserver_start(&w->t);
+    w->a = testserver_connect(&w->t);
+    w->b = testserver_connect(&w->t);
+    testserver_expect(&w->t, "SET k old", "+OK\r\n");
+    w->lazy.held = 1u << JOB_SYNC;
+}
+
+static void end_waiting(struct waiting *w)
+{
+    w->lazy.held = 0;
+    lazy_sched_run(&w->lazy);
+    peer_free(w->a);
+    peer_free(w->b);
+    testserver_stop(&w->t);
+    testserver_deinit(&w->t);
+}
+
+/* The sync that is under way returns, and the loop notices. */
+static void let_sync_return(struct waiting *w)
+{
+    REQUIRE(w->lazy.waiting != NULL);
+    lazy_sched_run(&w->lazy);
+    testserver_turn(&w->t);
+}
+
+static void expect_more(struct waiting *w, struct peer *peer, const char *want)
+{
+    CHECK_SLICE(testserver_talk(&w->t, peer, slice_text("")), slice_text(want));
+}
+
+static void replies_leave_when_their_own_sync_has_returned(void)
+{
+    struct waiting w;
+    begin_waiting(&w);
+    testserver_expect_peer(&w.t, w.a, "SET k new", "");
+    testserver_expect_peer(&w.t, w.b, "SET l v", ""); /* runs meanwhile */
+    testserver_expect_peer(&w.t, w.a, "GET l", "");
+
+    let_sync_return(&w);
+    expect_more(&w, w.a, "+OK\r\n");
+    expect_more(&w, w.b, "");
+    let_sync_return(&w);
+    expect_more(&w, w.a, "$1\r\nv\r\n");
+    expect_more(&w, w.b, "+OK\r\n");
+    CHECK(w.lazy.waiting == NULL);
+    CHECK_INT(w.lazy.waits, 0);
+    end_waiting(&w);
+}
+
+static void a_read_that_may_have_seen_an_unsynced_write_waits_for_it(void)
+{
+    struct waiting w;
+    begin_waiting(&w);
+    testserver_expect_peer(&w.t, w.b, "GET k", "$3\r\nold\r\n");
+    testserver_expect_peer(&w.t, w.a, "SET k new", "");
+    testserver_expect_peer(&w.t, w.b, "GET k", "");
+    testserver_expect(&w.t, "DBSIZE", "");
+
+    let_sync_return(&w);
+    expect_more(&w, w.a, "+OK\r\n");
+    expect_more(&w, w.b, "$3\r\nnew\r\n");
+    expect_more(&w, w.t.peer, ":1\r\n");
+    testserver_expect_peer(&w.t, w.b, "GET k", "$3\r\nnew\r\n");
+    end_waiting(&w);
+}
+
+static void a_failed_sync_turns_all_that_waits_into_errors(void)
+{
+    struct waiting w;
+    struct plan plan = {.pattern = "fs/wal/sync/eio", .kth = 1};
+    begin_waiting(&w);
+    testserver_expect_peer(&w.t, w.a, "GET k\r\nSET k new", "$3\r\nold\r\n");
+    testserver_expect_peer(&w.t, w.b, "GET k\r\nSET l v\r\nINCR n", "");
+    testserver_expect_peer(&w.t, w.a, "GET l", "");
+    REQUIRE_INT(plan_arm(&plan), 0);
+    w.lazy.held = 0;
+    lazy_sched_run(&w.lazy);
+    plan_disarm_all();
+    w.t.refused = true;
+    testserver_turn(&w.t);
+
+    expect_more(&w, w.a, MISCONF MISCONF);
+    expect_more(&w, w.b, MISCONF MISCONF MISCONF);
+    testserver_expect_peer(&w.t, w.b, "MGET k l n", "*3\r\n$3\r\nold\r\n$-1\r\n$-1\r\n");
+    testserver_expect_peer(&w.t, w.b, "DBSIZE", ":1\r\n");
+    testserver_expect_peer(&w.t, w.a, "SET k later", "+OK\r\n");
+    testserver_expect_peer(&w.t, w.b, "GET k", "$5\r\nlater\r\n");
+    end_waiting(&w);
+}
+
+static void a_client_that_goes_away_while_its_reply_waits_is_forgotten(void)
+{
+    struct waiting w;
+    begin_waiting(&w);
+    testserver_expect_peer(&w.t, w.a, "SET k new", "");
+    testserver_expect_peer(&w.t, w.b, "SET l v", "");
+    peer_reset(w.b, true);
+    for (int i = 0; i < 3; i++)
+        testserver_turn(&w.t);
+
+    let_sync_return(&w);
+    expect_more(&w, w.a, "+OK\r\n");
+    let_sync_return(&w);
+    testserver_expect_peer(&w.t, w.a, "GET l", "$1\r\nv\r\n");
+    end_waiting(&w);
+}
+
+static void half_sent_replies_and_waiting_ones_keep_their_order(void)
+{
+    struct waiting w;
+    begin_waiting(&w);
+    struct peer_limits one = {.send_max = 1};
+    w.t.refused =
+        true; /* the watch cannot know what a reply speaks of that takes turns */
+    peer_limit(w.a, &one);
+    peer_write(w.a, "GET k\r\nSET k new\r\n", 18);
+    for (int i = 0; i < 20; i++)
+        testserver_turn(&w.t);
+    CHECK_INT(peer_received(w.a), 9);
+    testserver_expect_peer(&w.t, w.b, "SET k newer", "");
+    peer_write(w.a, "GET k\r\n", 7);
+    testserver_turn(&w.t);
+
+    let_sync_return(&w);
+    let_sync_return(&w);
+    expect_more(&w, w.a, "$3\r\nold\r\n+OK\r\n$5\r\nnewer\r\n");
+    end_waiting(&w);
+}
+
+static void a_server_that_stops_waits_for_its_syncs(void)
+{
+    struct waiting w;
+    begin_waiting(&w);
+    testserver_expect_peer(&w.t, w.a, "SET k new", "");
+    testserver_expect_peer(&w.t, w.b, "SET l v", "");
+    testserver_stop(&w.t);
+    w.lazy.held = 0;
+    testserver_start(&w.t);
+    testserver_expect(&w.t, "MGET k l", "*2\r\n$3\r\nnew\r\n$1\r\nv\r\n");
+    end_waiting(&w);
 }
 
 CU_TestInfo server_loop_tests[] = {
@@ -279,5 +379,16 @@ CU_TestInfo server_loop_tests[] = {
      while_the_store_is_busy_writers_wait_and_readers_do_not},
     {"a_parked_client_that_goes_away_is_forgotten",
      a_parked_client_that_goes_away_is_forgotten},
+    {"replies_leave_when_their_own_sync_has_returned",
+     replies_leave_when_their_own_sync_has_returned},
+    {"a_read_that_may_have_seen_an_unsynced_write_waits_for_it",
+     a_read_that_may_have_seen_an_unsynced_write_waits_for_it},
+    {"a_failed_sync_turns_all_that_waits_into_errors",
+     a_failed_sync_turns_all_that_waits_into_errors},
+    {"a_client_that_goes_away_while_its_reply_waits_is_forgotten",
+     a_client_that_goes_away_while_its_reply_waits_is_forgotten},
+    {"half_sent_replies_and_waiting_ones_keep_their_order",
+     half_sent_replies_and_waiting_ones_keep_their_order},
+    {"a_server_that_stops_waits_for_its_syncs", a_server_that_stops_waits_for_its_syncs},
     CU_TEST_INFO_NULL,
 };

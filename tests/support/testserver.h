@@ -17,6 +17,7 @@ struct testserver {
     struct disk *disk;        /* the simulated one, for crashes and failures */
     struct order_watch watch; /* what the server sees: the ordering assert over it */
     bool refused;             /* it has answered MISCONF: replies promise no more */
+    uint64_t moment;          /* of the watch: when the last turn began */
     struct sched *sched;
     struct net_sim *net;
     struct server_env env;
@@ -44,6 +45,8 @@ void testserver_open(struct testserver *t);
 void testserver_close(struct testserver *t);
 
 struct peer *testserver_connect(struct testserver *t);
+/* As server_turn, without a wait. */
+bool testserver_turn(struct testserver *t);
 /* Turns until the server has read everything and has nothing more to say. */
 void testserver_run(struct testserver *t, struct peer *peer);
 /* Sends bytes, runs, and returns the replies; valid until the next talk. */
