@@ -466,7 +466,7 @@ test-programs: ## the programs for tests: they take arguments exactly, or refuse
 
 # ---- crashes ----
 
-TEST_STEPS += crash-program crash-smoke crash-certificates
+TEST_STEPS += crash-program crash-smoke crash-certificates contract-check
 CI_STEPS   += bugs crash-asan
 
 CRASH = timeout 3600 build/crash/crash --jobs $(JOBS)
@@ -502,6 +502,15 @@ crash-long: crash-build ## random tapes FOR=3600 seconds, then or after ^C the s
 
 crash-certificates: crash-build ## the walk visits what a second program counts
 	tests/crash/certify.sh build/crash/crash
+
+CONTRACT = tests/crash/contract.py build/crash/crash
+contract: crash-build ## writes the table of docs/persistence-contract.md anew (some minutes)
+	$(CONTRACT) --write docs/persistence-contract.md
+
+contract-check: crash-build ## the table lists the live scenarios, and samples of it are true
+	$(CONTRACT) --check docs/persistence-contract.md
+
+.PHONY: contract contract-check
 
 bugs: ## plants the bugs of fault/bugs, each must be caught and shrunk
 	fault/bugs/run.sh $(BUGS)

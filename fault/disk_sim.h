@@ -121,6 +121,7 @@ struct disk_sim_config {
     enum disk_sim_cache cache; /* what reads see after a failed fsync (R13) */
     unsigned handles_max;      /* open handles before EMFILE; 0: no limit */
     uint32_t kinder;           /* set of DISK_KINDER(rule): rules switched off */
+    uint32_t spared;           /* profile V: of R6, R7, R10 those that stay as in W */
     struct sched *sched;       /* yields before each call and inside sync; or NULL */
 };
 /* 512-byte chunks, profile W, no tears, no limits, every rule in force. */
@@ -229,6 +230,8 @@ void disk_sim_durable_bytes(struct disk *disk, uint32_t inode, uint64_t offset,
                             uint8_t *buf, size_t n);
 /* The inode that a name shows now: two names with one inode are links. 0: absent. */
 uint32_t disk_sim_inode(struct disk *disk, const char *dir, const char *name);
+/* From now on profile V spares these of R6, R7 and R10 (a set of DISK_KINDER). */
+void disk_sim_spare(struct disk *disk, uint32_t rules);
 /* The micro-op up to which profile J (entry changes) or O (all) counts as durable. */
 uint32_t disk_sim_floor(const struct disk *disk, enum disk_profile profile);
 

@@ -262,6 +262,11 @@ uint32_t disk_sim_inode(struct disk *disk, const char *dir, const char *name)
     return d ? sim_lookup(s, d, name) : 0;
 }
 
+void disk_sim_spare(struct disk *disk, uint32_t rules)
+{
+    sim_of(disk)->config.spared = rules;
+}
+
 uint32_t disk_sim_floor(const struct disk *disk, enum disk_profile profile)
 {
     const struct sim *s = (const struct sim *)disk;

@@ -54,6 +54,11 @@ bool images_rule_off(const struct images *im, enum disk_rule rule)
     return im->sim->config.kinder & DISK_KINDER(rule);
 }
 
+bool images_weak(const struct images *im, enum disk_rule rule)
+{
+    return im->profile == DISK_V && !(im->sim->config.spared & DISK_KINDER(rule));
+}
+
 bool images_names_in_order(const struct images *im)
 {
     return im->profile == DISK_J || images_rule_off(im, DISK_R9);
@@ -61,7 +66,7 @@ bool images_names_in_order(const struct images *im)
 
 bool images_renames_coupled(const struct images *im)
 {
-    return im->profile != DISK_V;
+    return !images_weak(im, DISK_R10);
 }
 
 bool images_renames_atomic(const struct images *im)
@@ -110,7 +115,7 @@ static void add_weak(struct images *im, struct image_reg *r, const struct sim_re
 {
     const struct sim *s = im->sim;
     uint32_t chunk = s->config.chunk_bytes, start = r->index << s->chunk_shift;
-    if (start + chunk > grown_from) {
+    if (start + chunk > grown_from && images_weak(im, DISK_R7)) {
         uint32_t old = grown_from > start ? grown_from - start : 0;
         struct option stale = *option_at(im, r, 0);
         stale.kind = OPTION_STALE;
@@ -122,7 +127,7 @@ static void add_weak(struct images *im, struct image_reg *r, const struct sim_re
     for (uint32_t i = sr ? sr->first : 0; i; i = sim_version(s, i)->next) {
         const struct sim_version *v = sim_version(s, i);
         if (v->hi - v->lo == (int)chunk || v->flags & VERSION_ZERO) continue;
-        if (images_rule_off(im, DISK_R6)) continue;
+        if (images_rule_off(im, DISK_R6) || !images_weak(im, DISK_R6)) continue;
         struct option spoiled = of_version(v, i);
         spoiled.kind = OPTION_SPOILED;
         spoiled.before = v->value;
@@ -201,7 +206,7 @@ static void add_bare_chunks(struct images *im, struct image_file *f)
     for (uint32_t i = least >> s->chunk_shift; i < sim_chunks(s, most); i++) {
         const struct sim_slot *slot = sim_slot(s, in, i);
         if (slot && slot->reg) continue;
-        bool grown = im->profile == DISK_V && most > durable &&
+        bool grown = images_weak(im, DISK_R7) && most > durable &&
                      (i + 1) << s->chunk_shift > durable;
         if (!grown && (!slot || !slot->content)) continue;
         struct image_reg *r = add_reg(im, REG_CHUNK, f->inode, i);

@@ -156,6 +156,7 @@ static inline uint32_t *u32_at(const struct list *l, uint32_t i)
 uint32_t list_add(struct images *im, struct list *l, size_t item_bytes);
 void list_push(struct images *im, struct list *l, uint32_t value);
 
+bool images_weak(const struct images *im, enum disk_rule rule); /* what V adds */
 bool images_rule_off(const struct images *im, enum disk_rule rule);
 /* How names survive in this window. */
 bool images_names_in_order(const struct images *im);  /* a prefix of their changes */

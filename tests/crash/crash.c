@@ -29,6 +29,7 @@ static const struct option longs[] = {
     {"scenario", required_argument, NULL, 's'},
     {"profile", required_argument, NULL, 'p'},
     {"pass", required_argument, NULL, 'P'},
+    {"spare", required_argument, NULL, 'v'},
     {"depth", required_argument, NULL, 'd'},
     {"seed", required_argument, NULL, 'S'},
     {"shard", required_argument, NULL, 'h'},
@@ -58,14 +59,12 @@ static void usage(void)
 {
     fprintf(
         stderr,
-        "usage: crash [--scenario NAME] [--pass cuts|torn|deep|server|interleave]... "
-        "[--profile "
-        "W|J|O]\n"
+        "usage: crash [--scenario NAME] [--pass cuts|torn|deep|server|interleave]...\n"
+        "             [--profile W|J|O|V [--spare sectors|zeros|renames]...]\n"
         "             [--depth N] [--seed N] [--shard I/N] [--jobs N] [--json FILE]\n"
-        "             [--walk N] [--deviations N] [--samples N] [--inner N] [--seconds "
-        "N]\n"
-        "             [--silence ORACLE]... [--random N] [--preemptions N]\n"
-        "             [--quiet] [--no-canary] [--first] [--fine]\n"
+        "             [--walk N] [--deviations N] [--samples N] [--inner N]\n"
+        "             [--seconds N] [--silence ORACLE]... [--random N]\n"
+        "             [--preemptions N] [--quiet] [--no-canary] [--first] [--fine]\n"
         "       crash --list | --trace FILE [--skip-every N] | --replay TOKEN | "
         "--explain TOKEN\n");
     exit(2);
@@ -90,6 +89,21 @@ static void parse_profile(struct arguments *a, const char *text)
     for (unsigned p = 0; p < DISK_PROFILES; p++)
         if (text[0] == disk_profile_letter((enum disk_profile)p) && !text[1]) {
             a->options.profile = (enum disk_profile)p;
+            return;
+        }
+    usage();
+}
+
+/* Profile V without one of the three things that it adds to W. */
+static void parse_spared(struct arguments *a, const char *text)
+{
+    static const struct {
+        const char *name;
+        enum disk_rule rule;
+    } parts[] = {{"sectors", DISK_R6}, {"zeros", DISK_R7}, {"renames", DISK_R10}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strcmp(text, parts[i].name)) {
+            a->options.spared |= DISK_KINDER(parts[i].rule);
             return;
         }
     usage();
@@ -129,6 +143,7 @@ static void parse(int argc, char **argv, struct arguments *a)
         switch (c) {
         case 's': a->scenario = optarg; break;
         case 'p': parse_profile(a, optarg); break;
+        case 'v': parse_spared(a, optarg); break;
         case 'P': parse_pass(a, optarg); break;
         case 'd': a->options.levels = small_number(optarg); break;
         case 'S': a->options.seed = number(optarg); break;

@@ -26,6 +26,24 @@ claim "the last line counts" \
     'tail -n 1 "$out/run" | grep -qE "^crash: 1 scenarios, [0-9]+ crash points, [0-9]+ images, [0-9]+ distinct, [0-9]+ images/s/core, 0 violations$"'
 claim "the JSON file is JSON" 'python3 -m json.tool "$out/json" > /dev/null'
 
+"$crash" --quiet --no-canary --scenario create --profile V > "$out/run"
+claim "a violation exits with 1" '[ $? -eq 1 ]'
+again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+claim "its command names the profile" '[ "${again#* }" = "--profile V" ]'
+# shellcheck disable=SC2086 # two words and more
+"$crash" --replay $again > "$out/replay"
+claim "it fails again" '[ $? -eq 1 ] && grep -q "^violation: open" "$out/replay"'
+# shellcheck disable=SC2086
+"$crash" --explain $again > "$out/story"
+claim "its story ends with the oracle" 'grep -q "^Verdict: oracle \"open\"" "$out/story"'
+claim "and shows what differs in which file" \
+    'grep -qE "^    MANIFEST-000001 .* bytes differ, the first at" "$out/story"'
+"$crash" --replay "${again%% *}" > "$out/replay"
+claim "without the profile there is no such crash" \
+    '[ $? -eq 2 ] && grep -q "found with --profile" "$out/replay"'
+"$crash" --quiet --no-canary --scenario create --profile V --spare sectors > "$out/run"
+claim "with sectors spared it holds" '[ $? -eq 0 ]'
+
 "$crash" --scenario nothing > /dev/null 2>&1
 claim "an unknown scenario exits with 2" '[ $? -eq 2 ]'
 "$crash" --replay nonsense > /dev/null 2>&1

@@ -418,6 +418,7 @@ void explorer_play(struct explorer *x, const uint8_t *tape, size_t size)
     struct run *r = &x->run;
     x->expected = (struct expected){0};
     if (run_start(r, x->scenario, &x->trial, x->options.chunk_bytes)) {
+        disk_sim_spare(r->disk, x->options.spared);
         x->plain = r->disk->ops;
         r->on_call = on_call;
         r->on_event = on_event;

@@ -22,6 +22,7 @@
 
 struct explore_options {
     enum disk_profile profile;
+    uint32_t spared;      /* profile V: as in struct disk_sim_config */
     unsigned tau;         /* chunks that are torn in one power cut */
     bool cuts;            /* power cuts, as the profile says */
     bool kills;           /* the process dies, at every call */

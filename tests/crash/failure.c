@@ -145,7 +145,7 @@ int failure_replay(const char *text, const struct explore_options *base)
     bool good =
         explore_replay(x, t.tape, t.tape_size, (uint32_t)t.place, t.choice, &found);
     if (!found)
-        printf("there is no such crash in this run\n");
+        printf("there is no such crash in this run; was it found with --profile?\n");
     else if (good)
         printf("holds: %s\n", text);
     else
@@ -475,7 +475,7 @@ int failure_explain(const char *text, const struct explore_options *base)
     bool good =
         explore_replay(x, t.tape, t.tape_size, (uint32_t)t.place, t.choice, &found);
     if (!found)
-        printf("\nThere is no such crash in this run.\n");
+        printf("\nThere is no such crash in this run; was it found with --profile?\n");
     else if (good)
         printf("\nVerdict: it holds.\n");
     else

@@ -145,6 +145,16 @@ void report_oracles(const struct campaign *c)
     report_order(c);
 }
 
+/* A token does not say on what kind of disk it was found. */
+static void report_disk(const struct explore_options *o)
+{
+    if (o->profile != DISK_W) printf(" --profile %c", disk_profile_letter(o->profile));
+    if (o->spared & DISK_KINDER(DISK_R6)) printf(" --spare sectors");
+    if (o->spared & DISK_KINDER(DISK_R7)) printf(" --spare zeros");
+    if (o->spared & DISK_KINDER(DISK_R10)) printf(" --spare renames");
+    printf("\n");
+}
+
 unsigned report_violations(const struct campaign *c)
 {
     unsigned n = 0;
@@ -157,7 +167,10 @@ unsigned report_violations(const struct campaign *c)
                row->violation.text);
         printf("  before call %u, crash %s\n", row->violation.call, row->violation.path);
         if (row->shrunk) printf("  shrunk to %u operations\n", row->operations);
-        if (row->token[0]) printf("  crash --explain %s\n", row->token);
+        if (row->token[0]) {
+            printf("  crash --explain %s", row->token);
+            report_disk(&c->options);
+        }
     }
     return n;
 }

@@ -266,11 +266,18 @@ static uint32_t needs_of(const struct reg *r)
     return before;
 }
 
+/* What profile V adds under this rule. */
+static bool weak(const struct naive *n, enum disk_rule rule)
+{
+    uint32_t spared = disk_sim_config(n->disk)->spared;
+    return n->profile == DISK_V && !(spared & DISK_KINDER(rule));
+}
+
 static bool couplings_hold(struct naive *n)
 {
     for (size_t i = 0; i < n->regs; i++) {
         const struct reg *r = &n->reg[i];
-        if (r->kind == DISK_PENDING_ENTRY && n->profile == DISK_V) continue;
+        if (r->kind == DISK_PENDING_ENTRY && weak(n, DISK_R10)) continue;
         if (needs_of(r) && !has_come(n, needs_of(r))) return false;
     }
     return true;
@@ -446,9 +453,9 @@ static void try_fate(struct naive *n, size_t i, const struct disk_sim_op *op, in
 static void try_chunk(struct naive *n, size_t i)
 {
     const struct reg *r = &n->reg[i];
-    if (n->profile == DISK_V && grown(n, r)) try_fate(n, i, NULL, STALE, 0);
+    if (weak(n, DISK_R7) && grown(n, r)) try_fate(n, i, NULL, STALE, 0);
     for (size_t v = 0; v < r->ops; v++) {
-        if (n->profile == DISK_V && partial(n, r->op[v]))
+        if (weak(n, DISK_R6) && partial(n, r->op[v]))
             try_fate(n, i, r->op[v], SPOILED, 0);
         if (n->torn == n->tau || r->op[v]->zero || n->profile == DISK_O) continue;
         n->torn++;
