@@ -1,19 +1,27 @@
 #include "engine/filename.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #define DIGITS_MIN 6
 #define DIGITS_MAX 18 /* fits uint64_t without an overflow check */
 
+/* By hand: names are made dozens of times in each recovery, and a recovery of a small
+ * store takes twenty microseconds. */
 static void format(char out[FILENAME_BYTES], const char *before, uint64_t number,
                    const char *after)
 {
-    int n = snprintf(out, FILENAME_BYTES, "%s%06" PRIu64 "%s", before, number, after);
-    assert(n > 0 && n < FILENAME_BYTES);
+    char digits[20]; /* of any uint64_t, the last one first */
+    size_t n = 0, prefix = strlen(before), suffix = strlen(after);
+    for (; number || n < DIGITS_MIN; number /= 10)
+        digits[n++] = (char)('0' + number % 10);
+    assert(prefix + n + suffix < FILENAME_BYTES);
+    memcpy(out, before, prefix);
+    out += prefix;
+    while (n > 0)
+        *out++ = digits[--n];
+    memcpy(out, after, suffix + 1);
 }
 
 void filename_log(uint64_t number, char out[FILENAME_BYTES])

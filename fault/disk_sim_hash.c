@@ -238,28 +238,55 @@ static struct sim_hash state_size(const struct sim *s, const struct sim_inode *i
     return h;
 }
 
+/* All of one file; `number` stands for its names. */
+static struct sim_hash state_file(struct sim *s, uint32_t inode, uint64_t number)
+{
+    const struct sim_inode *in = sim_inode(s, inode);
+    struct sim_hash id = {{number, 0}};
+    struct sim_hash sum =
+        mix_pair(mix_pair(state_size(s, in), sim_hash_chunks(s, inode), number), id, 9);
+    for (uint32_t r = in->regs; r; r = sim_reg(s, r)->next) {
+        struct sim_hash at = {{number, sim_reg(s, r)->index}};
+        sum = sim_hash_add(sum, state_chunk(s, r, at));
+    }
+    return sum;
+}
+
+/* A walk over all names. Files are added to the sum, or listed. */
+struct state_walk {
+    struct sim_hash sum;
+    uint32_t *files; /* inodes in the order of their numbers; NULL: added */
+    uint32_t room, count;
+};
+
 /* The number of an inode in the order of the walk, and on the first visit its state. */
-static uint64_t state_inode(struct sim *s, uint32_t inode, struct sim_hash *sum);
+static uint64_t state_inode(struct sim *s, uint32_t inode, struct state_walk *w);
 
 static void state_entry(struct sim *s, uint32_t c, struct sim_hash path,
-                        struct sim_hash *sum)
+                        struct state_walk *w)
 {
     const struct sim_cell *cell = sim_cell(s, c);
     if (!cell->inode && !cell->reg) return;
     struct sim_hash h = sim_hash_name(path, cell->hash, cell->name, cell->length);
-    h = mix(h, state_inode(s, cell->inode, sum), 5);
+    h = mix(h, state_inode(s, cell->inode, w), 5);
     if (cell->reg) {
         const struct sim_reg *r = sim_reg(s, cell->reg);
-        h = mix(h, state_inode(s, r->base, sum), 6);
+        h = mix(h, state_inode(s, r->base, w), 6);
         for (uint32_t i = r->first; i; i = sim_version(s, i)->next) {
             const struct sim_version *v = sim_version(s, i);
-            h = state_version(s, r, v, mix(h, state_inode(s, v->value, sum), 7));
+            h = state_version(s, r, v, mix(h, state_inode(s, v->value, w), 7));
         }
     }
-    *sum = sim_hash_add(*sum, mix(h, 8, 8));
+    w->sum = sim_hash_add(w->sum, mix(h, 8, 8));
 }
 
-static uint64_t state_inode(struct sim *s, uint32_t inode, struct sim_hash *sum)
+static void list_file(struct state_walk *w, uint32_t inode)
+{
+    if (w->count < w->room) w->files[w->count] = inode;
+    w->count++;
+}
+
+static uint64_t state_inode(struct sim *s, uint32_t inode, struct state_walk *w)
 {
     if (!inode) return 0;
     struct sim_visit *v = visit(s, inode);
@@ -267,24 +294,45 @@ static uint64_t state_inode(struct sim *s, uint32_t inode, struct sim_hash *sum)
     uint32_t number = ++s->visit_count;
     *v = (struct sim_visit){.stamp = s->visit_stamp, .names = number};
     const struct sim_inode *in = sim_inode(s, inode);
-    struct sim_hash id = {{number, in->directory}};
-    struct sim_hash h = mix_pair(state_size(s, in), sim_hash_chunks(s, inode), number);
-    for (uint32_t r = in->regs; r; r = sim_reg(s, r)->next) {
-        struct sim_hash at = {{number, sim_reg(s, r)->index}};
-        *sum = sim_hash_add(*sum, state_chunk(s, r, at));
+    if (!in->directory) {
+        if (w->files)
+            list_file(w, inode);
+        else
+            w->sum = sim_hash_add(w->sum, state_file(s, inode, number));
+        return number;
     }
+    struct sim_hash id = {{number, 1}};
     for (uint32_t c = in->cells; c; c = sim_cell(s, c)->next)
-        state_entry(s, c, id, sum);
-    *sum = sim_hash_add(*sum, mix_pair(h, id, 9));
+        state_entry(s, c, id, w);
+    w->sum = sim_hash_add(w->sum, mix_pair(id, id, 9));
     return number;
+}
+
+static struct sim_hash state_walk(struct sim *s, struct state_walk *w)
+{
+    s->visit_stamp++;
+    s->visit_count = 0;
+    state_inode(s, SIM_ROOT, w);
+    return w->sum;
 }
 
 void disk_sim_hash_state(struct disk *disk, uint64_t hash[2])
 {
-    struct sim *s = sim_of(disk);
-    struct sim_hash sum = {{0, 0}};
-    s->visit_stamp++;
-    s->visit_count = 0;
-    state_inode(s, SIM_ROOT, &sum);
+    struct state_walk w = {.files = NULL};
+    struct sim_hash sum = state_walk(sim_of(disk), &w);
     memcpy(hash, sum.w, sizeof sum.w);
+}
+
+struct sim_hash sim_hash_names(struct sim *s, uint32_t *files, uint32_t room,
+                               uint32_t *count)
+{
+    struct state_walk w = {.files = files, .room = room};
+    struct sim_hash sum = state_walk(s, &w);
+    *count = w.count;
+    return sum;
+}
+
+struct sim_hash sim_hash_file_state(struct sim *s, uint32_t inode)
+{
+    return state_file(s, inode, 0);
 }

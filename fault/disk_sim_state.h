@@ -382,5 +382,12 @@ struct sim_hash sim_hash_directory(struct sim_hash name);
 struct sim_hash sim_hash_links(struct sim_hash names);
 /* The sum over the chunks of a file as readers see it. */
 struct sim_hash sim_hash_chunks(struct sim *s, uint32_t inode);
+/* disk_sim_hash_state in parts. All names, with what is pending of them, and the inodes of
+ * the files that they may come to: equal names list them in equal order. *count may be
+ * larger than room. */
+struct sim_hash sim_hash_names(struct sim *s, uint32_t *files, uint32_t room,
+                               uint32_t *count);
+/* Size and contents of one file, with what is pending of them. */
+struct sim_hash sim_hash_file_state(struct sim *s, uint32_t inode);
 
 #endif

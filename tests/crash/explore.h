@@ -41,6 +41,7 @@ struct explore_options {
     unsigned preemptions;   /* scheduled scenarios: of a schedule, at most */
     bool unmerged;          /* ... nothing but images is merged */
     bool blind;             /* ... to see merging fail: moments leave out the disk */
+    bool names_only;        /* likewise: classes leave out what was looked at */
     double seconds;         /* 0: no limit */
 };
 void explore_options_init(struct explore_options *o);
@@ -53,6 +54,7 @@ struct explore_stats {
     uint64_t visits;          /* images shown */
     uint64_t distinct;        /* recovered */
     uint64_t merged;          /* ... and not: recovery cannot tell them from another */
+    uint64_t again;           /* windows in recoveries, likewise */
     uint64_t primary;         /* ... of those that power cuts of the run lead to */
     uint64_t kills, mixed;    /* distinct states in which the process died */
     uint64_t largest;         /* window */

@@ -13,7 +13,8 @@
 
 #include "tests/crash/explore_state.h"
 
-#define IDLE_MS 3000 /* of service after a recovery: longer than any timer */
+#define IDLE_MS     3000 /* of service after a recovery: longer than any timer */
+#define AGAIN_EVERY 64   /* of the images and windows of a known class, one is tried */
 
 static uint32_t packed(struct verdict v)
 {
@@ -46,33 +47,43 @@ static int visit_inside(void *arg, struct disk *disk, const struct image *image)
     return x->stop;
 }
 
-/* Equal pending states that must lead to the same state are walked through once. */
-static bool walked(struct explorer *x, struct disk *disk, const struct expected *e)
-{
-    uint64_t hash[2];
-    if (!e->exact) return false;
-    disk_sim_hash_state(disk, hash);
-    hash[1] += e->state * 0x9E3779B97F4A7C15u;
-    struct image_entry *known = image_set_add(&x->opened, hash);
-    bool again = known->value != 0;
-    known->value = 1;
-    return again;
-}
-
-static void cut_inside(struct recovery_watch *w, uint32_t ordinal)
+static void walk_inside(struct recovery_watch *w, uint32_t ordinal)
 {
     struct explorer *x = w->x;
     uint64_t analytic;
     bool whole;
-    if (walked(x, w->disk, w->expected)) {
-        /* What its images looked at is not known any more. */
-        if (x->view && !x->view->closed) x->view->broken = true;
-        return;
-    }
     x->steps[x->step_count++] = (struct step){.ordinal = ordinal};
     explorer_walk(x, w->disk, 0, visit_inside, w, &analytic, &whole);
     x->step_count--;
     if (!whole) x->stats.unfinished++;
+}
+
+static void add_class(struct explorer *x, struct class_view *view,
+                      struct image_set *table, uint32_t value)
+{
+    if (x->options.names_only) view->looked = 0;
+    class_add(view, table, value);
+}
+
+/* Windows that recoveries cannot tell apart and that must lead to the same state are
+ * walked through once; some of them again, to see whether that is true. */
+static void cut_inside(struct recovery_watch *w, uint32_t ordinal)
+{
+    struct explorer *x = w->x;
+    struct class_view view, *outer = x->view;
+    if (!w->expected->exact) {
+        walk_inside(w, ordinal);
+        return;
+    }
+    class_begin(&view, w->disk, TRIAL_DIR, w->expected->state);
+    bool known = class_find(&view, &x->opened) != 0;
+    if (!known || x->stats.again++ % AGAIN_EVERY == 0) {
+        x->view = &view;
+        walk_inside(w, ordinal);
+        x->view = outer;
+        if (!known && !x->stop) add_class(x, &view, &x->opened, 1);
+    }
+    if (outer) class_inherit(outer, &view);
 }
 
 static void inside_call(void *arg, const struct tap_call *call)
@@ -108,6 +119,7 @@ static void now_served(void *arg, struct verdict v)
     struct recovery_watch *w = arg;
     struct explorer *x = w->x;
     if (!x->stop) explorer_judge(x, v, w->expected);
+    if (x->view) class_kept(x->view);
     w->served =
         (struct expected){.exact = true, .state = v.state, .oracle = ORACLE_SETTLED};
     w->expected = &w->served;
@@ -153,6 +165,7 @@ void explorer_recover(struct explorer *x, struct disk *disk,
 static void after_open(void *arg, struct disk *disk, struct verdict *v)
 {
     struct explorer *x = arg;
+    if (x->view) class_kept(x->view);
     if (x->watching || x->options.deep) return;
     if (!trial_asks(&x->trial, ORACLE_SETTLED)) return;
     struct expected served = {.exact = true, .state = v->state, .oracle = ORACLE_SETTLED};
@@ -192,7 +205,6 @@ static struct verdict recover_image(struct explorer *x, struct disk *disk,
     if (view) disk_tap_off(&tap);
     disk->ops = ops;
     disk_sim_rollback(disk, before);
-    x->stats.distinct++;
     return v;
 }
 
@@ -203,38 +215,54 @@ static void put_aside(struct explorer *x, struct disk *disk, struct verdict v)
     image_store_push(x->queue, disk, TRIAL_DIR, note);
 }
 
+/* What it recovers to, and what that looks at. */
+static uint32_t recover_anew(struct explorer *x, struct disk *disk,
+                             struct class_view *view)
+{
+    struct class_view *outer = x->view;
+    uint32_t value = packed(recover_image(x, disk, view));
+    x->view = outer;
+    if (view) add_class(x, view, &x->classes, value);
+    return value;
+}
+
+/* One of many images of a known class is recovered all the same. */
+static void try_class(struct explorer *x, struct disk *disk, uint32_t class)
+{
+    if (x->stats.merged++ % AGAIN_EVERY || unpacked(class).failed) return;
+    if (recover_anew(x, disk, NULL) == class) return;
+    explorer_violate(x, ORACLE_CUT_RECOVERY,
+                     "two images of one class recover differently: a wrong class");
+}
+
 struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
                                 const uint64_t hash[2], bool merge)
 {
-    /* To look costs more than to open, unless recoveries are followed. */
-    struct class_view own, *view = x->options.deep ? &own : NULL, *outer = x->view;
+    /* To look costs time, and is of use where somebody else wants to know, too. */
+    struct class_view own, *outer = x->view;
+    struct class_view *view = x->options.deep || outer ? &own : NULL;
     struct image_entry *entry = image_set_add(&x->set, hash);
-    uint32_t value = entry->value, flags = entry->flags;
-    if (!merge && flags & IMAGE_MERGED) value = 0;
+    uint32_t value = entry->value;
+    if (!merge && entry->flags & IMAGE_MERGED) value = 0;
     if (value && !outer) return unpacked(value);
-    if (view) class_begin(view, disk, TRIAL_DIR);
+    if (view) class_begin(view, disk, TRIAL_DIR, 0);
     uint32_t class = view ? class_find(view, &x->classes) : 0;
-    if (value && !class && view) view->broken = true;
     if (!value && merge && class) {
-        value = class;
-        x->stats.merged++;
-        entry->value = value;
+        entry->value = value = class;
         entry->flags |= IMAGE_MERGED;
-    }
-    if (!value) {
-        struct verdict v = recover_image(x, disk, view);
-        x->view = outer;
-        value = packed(v);
-        /* Images of the run itself are all recovered: each one tries the classes, too. */
-        if (class && !v.failed && !unpacked(class).failed && class != value) abort();
-        if (view) class_add(view, &x->classes, value);
-        entry = image_set_find(&x->set, hash);
+        try_class(x, disk, class);
+    } else if (!value) {
         bool known = entry->flags & IMAGE_MERGED;
+        value = recover_anew(x, disk, view);
+        x->stats.distinct++;
+        entry = image_set_find(&x->set, hash);
         entry->value = value;
         entry->flags &= ~IMAGE_MERGED;
-        if (!known) put_aside(x, disk, v);
+        if (!known) put_aside(x, disk, unpacked(value));
+    } else if (!class && view) {
+        recover_anew(x, disk, view); /* nobody looked the first time */
     }
-    if (outer && view) class_inherit(outer, view);
+    if (outer) class_inherit(outer, view);
     return unpacked(value);
 }
 
@@ -251,7 +279,7 @@ static void follow_one(struct explorer *x, struct disk *disk)
     /* It stands for its class: on the way nothing may be looked at that is not the same
      * in all of it. */
     struct class_view view;
-    class_begin(&view, disk, TRIAL_DIR);
+    class_begin(&view, disk, TRIAL_DIR, 0);
     bool class = class_find(&view, &x->classes) != 0;
     view.closed = true;
     x->view = class ? &view : NULL;

@@ -47,9 +47,9 @@ struct explorer {
     struct run run;
     struct image_set set;     /* images, value: verdict */
     struct image_set killed;  /* states in which the process died */
-    struct image_set opened;  /* states that recovery left */
     struct image_set classes; /* of images, see image_class.h */
-    struct class_view *view;  /* of the image whose recovery goes on; or NULL */
+    struct image_set opened;  /* classes of windows inside recoveries */
+    struct class_view *view;  /* of the image or window that is recovered; or NULL */
     struct images *windows[EXPLORE_LEVELS + 2];
     unsigned level; /* windows that are open */
     struct step steps[EXPLORE_LEVELS + 2];

@@ -97,6 +97,28 @@ static void shards_divide_the_images(void)
     CHECK_INT(sum, all);
 }
 
+/* Of images in one class some are recovered all the same, and of windows some are walked:
+ * so a class that is wrong is noticed, of images where recoveries are followed, of windows
+ * everywhere. */
+static void a_wrong_class_is_noticed(void)
+{
+    for (int deep = 0; deep < 2; deep++) {
+        struct explore_options o;
+        explore_options_init(&o);
+        o.deep = deep;
+        o.chunk_bytes = 512;
+        o.names_only = true;
+        struct explorer *x = start("overwrite", &o);
+
+        CHECK(!explore(x, NULL, 0));
+
+        const struct violation *v = explorer_violation(x);
+        REQUIRE(v != NULL);
+        CHECK(!deep || strstr(v->text, "a wrong class"));
+        explorer_free(x);
+    }
+}
+
 #ifdef FIU_ENABLE
 
 /* No crash at all: the ordering assert is asked about the run alone. What it says first
@@ -149,6 +171,7 @@ CU_TestInfo crash_explore_tests[] = {
     {"a_path_that_is_no_crash_is_not_found", a_path_that_is_no_crash_is_not_found},
     {"equal_runs_have_equal_counts", equal_runs_have_equal_counts},
     {"shards_divide_the_images", shards_divide_the_images},
+    {"a_wrong_class_is_noticed", a_wrong_class_is_noticed},
 #ifdef FIU_ENABLE
     {"a_barrier_out_of_order_is_found_without_a_crash",
      a_barrier_out_of_order_is_found_without_a_crash},

@@ -1,13 +1,12 @@
 /* image_class.c - see image_class.h. The table maps the hash of all that is known so far
- * to the next file (its number among all names that were ever met would not be stable, so
- * it is the hash of its name) or to a verdict. */
+ * to the next file, by its place in the walk over the names, or to a verdict. */
 #include "tests/crash/image_class.h"
 
 #include <string.h>
 
 #include "fault/disk_sim_state.h"
 
-#define STEP_LOOK    1u /* value: which name is looked at next */
+#define STEP_LOOK    1u /* value: which file is looked at next, from 1 */
 #define STEP_VERDICT 2u
 
 static uint64_t mixed(uint64_t h, uint64_t a)
@@ -36,41 +35,22 @@ static uint32_t dir_of(const struct class_view *v)
     return sim_lookup(sim_of(v->disk), SIM_ROOT, v->dir);
 }
 
-/* ---- what is there ---- */
-
-static void add_file(struct class_view *v, struct sim *s, const struct sim_cell *cell)
+void class_begin(struct class_view *v, struct disk *disk, const char *dir, uint64_t key)
 {
-    if (v->count == CLASS_NAMES_MAX || cell->length >= sizeof v->files[0].name) {
-        v->broken = true;
-        return;
-    }
-    struct class_file *f = &v->files[v->count];
-    *f = (struct class_file){.inode = cell->inode};
-    memcpy(f->name, cell->name, cell->length);
-    uint32_t twin = 0;
-    while (v->files[twin].inode != f->inode)
-        twin++;
-    v->count++;
-    struct sim_hash h =
-        sim_hash_file(sim_hash_chunks(s, cell->inode), sim_inode(s, cell->inode)->size);
-    memcpy(f->hash, h.w, sizeof f->hash);
-    mix_in(v->names, (uint64_t)twin << 32 | cell->hash, cell->length);
-}
-
-void class_begin(struct class_view *v, struct disk *disk, const char *dir)
-{
-    struct sim *s = sim_of(disk);
+    uint32_t inodes[CLASS_FILES_MAX];
     v->disk = disk;
     v->dir = dir;
-    v->count = v->looked = 0;
-    v->closed = v->broken = false;
-    v->names[0] = 1;
-    v->names[1] = 2;
-    uint32_t d = dir_of(v);
-    mix_in(v->names, d != 0, 0);
-    if (!d) return;
-    for (uint32_t c = sim_inode(s, d)->cells; c && !v->broken; c = sim_cell(s, c)->next)
-        if (sim_cell(s, c)->inode) add_file(v, s, sim_cell(s, c));
+    v->looked = 0;
+    struct sim_hash names =
+        sim_hash_names(sim_of(disk), inodes, CLASS_FILES_MAX, &v->count);
+    v->closed = false;
+    v->broken = v->count > CLASS_FILES_MAX;
+    if (v->broken) v->count = 0;
+    for (uint32_t i = 0; i < v->count; i++)
+        v->files[i] = (struct class_file){.inode = inodes[i]};
+    v->names[0] = names.w[0];
+    v->names[1] = names.w[1];
+    mix_in(v->names, key, v->count);
 }
 
 /* ---- looking ---- */
@@ -93,6 +73,14 @@ void class_looked(struct class_view *v, const char *name)
 {
     uint32_t d = dir_of(v);
     if (d) look_at_inode(v, sim_lookup(sim_of(v->disk), d, name));
+}
+
+void class_kept(struct class_view *v)
+{
+    struct sim *s = sim_of(v->disk);
+    uint32_t d = dir_of(v);
+    for (uint32_t c = d ? sim_inode(s, d)->cells : 0; c; c = sim_cell(s, c)->next)
+        if (sim_cell(s, c)->inode) look_at_inode(v, sim_cell(s, c)->inode);
 }
 
 void class_call(struct class_view *v, const struct tap_call *call)
@@ -120,17 +108,15 @@ void class_inherit(struct class_view *v, const struct class_view *inner)
 
 /* ---- the table ---- */
 
-static uint32_t name_value(const struct class_file *f)
+static void mix_file(struct class_view *v, uint32_t file, uint64_t at[2])
 {
-    return sim_name_hash(f->name, strlen(f->name));
-}
-
-static uint32_t file_of(const struct class_view *v, uint32_t name)
-{
-    uint32_t i = 0;
-    while (i < v->count && name_value(&v->files[i]) != name)
-        i++;
-    return i;
+    struct class_file *f = &v->files[file];
+    if (!f->hashed) {
+        struct sim_hash h = sim_hash_file_state(sim_of(v->disk), f->inode);
+        memcpy(f->hash, h.w, sizeof f->hash);
+        f->hashed = true;
+    }
+    mix_in(at, f->hash[0], f->hash[1]);
 }
 
 /* The entry at which the known part of the way ends; files on it count as looked at. */
@@ -140,13 +126,8 @@ static const struct image_entry *go_down(struct class_view *v,
     memcpy(at, v->names, sizeof v->names);
     const struct image_entry *e;
     while ((e = image_set_find(table, at)) && e->flags == STEP_LOOK) {
-        uint32_t i = file_of(v, e->value);
-        if (i == v->count) {
-            v->broken = true;
-            return NULL;
-        }
-        look(v, i);
-        mix_in(at, v->files[i].hash[0], v->files[i].hash[1]);
+        look(v, e->value - 1);
+        mix_file(v, e->value - 1, at);
     }
     return e;
 }
@@ -159,7 +140,7 @@ uint32_t class_find(struct class_view *v, const struct image_set *table)
     return e ? e->value : 0;
 }
 
-void class_add(const struct class_view *v, struct image_set *table, uint32_t value)
+void class_add(struct class_view *v, struct image_set *table, uint32_t value)
 {
     uint64_t at[2];
     if (v->broken) return;
@@ -167,15 +148,14 @@ void class_add(const struct class_view *v, struct image_set *table, uint32_t val
     w.closed = false;
     for (uint32_t i = 0; i < w.count; i++)
         w.files[i].looked = false;
-    const struct image_entry *end = go_down(&w, table, at);
-    if (end || w.broken) return;
+    if (go_down(&w, table, at)) return;
     for (uint32_t i = 0; i < v->looked; i++) {
-        const struct class_file *f = &v->files[v->order[i]];
-        if (w.files[v->order[i]].looked) continue;
+        uint32_t file = v->order[i];
+        if (w.files[file].looked) continue;
         struct image_entry *e = image_set_add(table, at);
-        e->value = name_value(f);
+        e->value = file + 1;
         e->flags = STEP_LOOK;
-        mix_in(at, f->hash[0], f->hash[1]);
+        mix_file(v, file, at);
     }
     struct image_entry *e = image_set_add(table, at);
     e->value = value;

@@ -8,6 +8,7 @@ static struct disk_dir *dir;
 static struct image_set table;
 static struct class_view view;
 
+/* Durable, as all of an image is. */
 static void put(const char *name, const char *text)
 {
     struct disk_file *file;
@@ -18,6 +19,18 @@ static void put(const char *name, const char *text)
                           SITE_OTHER_CREATE, &file),
                 0);
     REQUIRE_INT(disk_write(file, 0, text, n, SITE_OTHER_WRITE, NULL), 0);
+    disk_close(file);
+    disk_sim_settle(disk);
+}
+
+/* Pending. */
+static void append(const char *name, const char *text)
+{
+    struct disk_file *file;
+    uint64_t size;
+    REQUIRE_INT(disk_open(dir, name, DISK_WRITE, SITE_OTHER_CREATE, &file), 0);
+    REQUIRE_INT(disk_size(file, &size), 0);
+    REQUIRE_INT(disk_write(file, size, text, 1, SITE_OTHER_WRITE, NULL), 0);
     disk_close(file);
 }
 
@@ -43,13 +56,13 @@ static void end(void)
 
 static uint32_t found(void)
 {
-    class_begin(&view, disk, "db");
+    class_begin(&view, disk, "db", 0);
     return class_find(&view, &table);
 }
 
 static void judged(uint32_t verdict)
 {
-    class_begin(&view, disk, "db");
+    class_begin(&view, disk, "db", 0);
     class_looked(&view, "pointer");
     class_looked(&view, "first");
     class_add(&view, &table, verdict);
@@ -90,11 +103,97 @@ static void names_and_links_do(void)
     CHECK_INT(found(), 0);
     judged(8);
     REQUIRE_INT(disk_unlink(dir, "another", SITE_OTHER_UNLINK), 0);
+    disk_sim_settle(disk);
     CHECK_INT(found(), 7);
     REQUIRE_INT(disk_unlink(dir, "leftover", SITE_OTHER_UNLINK), 0);
+    disk_sim_settle(disk);
     CHECK_INT(found(), 0);
     REQUIRE_INT(disk_link(dir, "first", dir, "leftover", SITE_OTHER_LINK), 0);
+    disk_sim_settle(disk);
     CHECK_INT(found(), 0); /* two names of one file are not two files */
+    end();
+}
+
+static void the_key_does(void)
+{
+    begin();
+    judged(7);
+    class_begin(&view, disk, "db", 1);
+    CHECK_INT(class_find(&view, &table), 0);
+    end();
+}
+
+static void what_is_left_standing_counts_as_looked_at(void)
+{
+    begin();
+    class_begin(&view, disk, "db", 0);
+    REQUIRE_INT(disk_unlink(dir, "leftover", SITE_OTHER_UNLINK), 0);
+    class_kept(&view);
+    CHECK_INT(view.looked, 2);
+    end();
+}
+
+/* ---- windows ---- */
+
+static void pending_bytes_of_a_file_that_nobody_looked_at_make_no_difference(void)
+{
+    begin();
+    append("leftover", "!");
+    judged(7);
+    append("leftover", "?");
+    CHECK_INT(found(), 7);
+    disk_sim_settle(disk);
+    CHECK_INT(found(), 7);
+    end();
+}
+
+static void pending_bytes_of_a_file_that_was_looked_at_do(void)
+{
+    begin();
+    judged(7);
+    append("first", "!");
+    CHECK_INT(found(), 0);
+    judged(8);
+    CHECK_INT(found(), 8);
+    disk_sim_settle(disk); /* the same bytes, and nothing to choose */
+    CHECK_INT(found(), 0);
+    end();
+}
+
+static void pending_names_do(void)
+{
+    begin();
+    REQUIRE_INT(disk_unlink(dir, "leftover", SITE_OTHER_UNLINK), 0);
+    judged(7);
+    CHECK_INT(found(), 7);
+    disk_sim_settle(disk); /* it cannot come back */
+    CHECK_INT(found(), 0);
+    end();
+}
+
+/* A file that readers do not see any more may come back, and be looked at then. */
+static void a_name_that_is_gone_may_come_back(void)
+{
+    struct class_view inner;
+    begin();
+    unsigned before = disk_sim_snapshot(disk);
+    REQUIRE_INT(disk_unlink(dir, "leftover", SITE_OTHER_UNLINK), 0);
+    CHECK_INT(found(), 0);
+    unsigned pending = disk_sim_snapshot(disk);
+    disk_sim_power_cut(disk, DISK_SURVIVE_NONE, NULL);
+    class_begin(&inner, disk, "db", 0);
+    class_looked(&inner, "leftover");
+    disk_sim_rollback(disk, pending);
+    class_inherit(&view, &inner);
+    CHECK_INT(view.looked, 1);
+    class_add(&view, &table, 7);
+    CHECK_INT(found(), 7);
+    disk_sim_rollback(disk, before);
+
+    put("leftover", "something else");
+    REQUIRE_INT(disk_unlink(dir, "leftover", SITE_OTHER_UNLINK), 0);
+
+    CHECK_INT(found(), 0);
     end();
 }
 
@@ -105,7 +204,7 @@ static void looks_of_later_crashes_are_inherited(void)
     struct disk_file *file;
     begin();
     for (int replaced = 0; replaced < 2; replaced++) {
-        class_begin(&view, disk, "db");
+        class_begin(&view, disk, "db", 0);
         struct tap_call open = {
             .call = CALL_OPEN, .dir = dir, .name = "leftover", .offset = DISK_TRUNC};
         class_call(&view, &open);
@@ -113,7 +212,7 @@ static void looks_of_later_crashes_are_inherited(void)
         struct tap_call sync = {.call = CALL_SYNC, .file = file};
         if (replaced) class_call(&view, &sync);
         disk_close(file);
-        class_begin(&inner, disk, "db");
+        class_begin(&inner, disk, "db", 0);
         class_looked(&inner, "leftover");
         class_inherit(&view, &inner);
         CHECK_INT(view.looked, !replaced);
@@ -139,6 +238,15 @@ CU_TestInfo crash_image_class_tests[] = {
      what_nobody_looked_at_makes_no_difference},
     {"what_was_looked_at_does", what_was_looked_at_does},
     {"names_and_links_do", names_and_links_do},
+    {"the_key_does", the_key_does},
+    {"what_is_left_standing_counts_as_looked_at",
+     what_is_left_standing_counts_as_looked_at},
+    {"pending_bytes_of_a_file_that_nobody_looked_at_make_no_difference",
+     pending_bytes_of_a_file_that_nobody_looked_at_make_no_difference},
+    {"pending_bytes_of_a_file_that_was_looked_at_do",
+     pending_bytes_of_a_file_that_was_looked_at_do},
+    {"pending_names_do", pending_names_do},
+    {"a_name_that_is_gone_may_come_back", a_name_that_is_gone_may_come_back},
     {"looks_of_later_crashes_are_inherited", looks_of_later_crashes_are_inherited},
     {"a_view_that_is_closed_breaks", a_view_that_is_closed_breaks},
     CU_TEST_INFO_NULL,
