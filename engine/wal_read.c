@@ -71,6 +71,17 @@ static enum err fill(struct wal_reader *r, uint64_t offset, size_t need,
     return ERR_OK;
 }
 
+/* The same when they are in the buffer; behind a break this is asked at every byte. */
+static inline bool buffered(const struct wal_reader *r, uint64_t offset, size_t need,
+                            const uint8_t **bytes, size_t *got)
+{
+    uint64_t end = r->buffer_offset + r->buffered;
+    if (offset + need > end) return false;
+    *bytes = r->buffer + (offset - r->buffer_offset);
+    *got = (size_t)(end - offset);
+    return true;
+}
+
 /* Parses what stands at `offset`, valid by itself. ERR_NOT_FOUND: no record. */
 static enum err record_at(struct wal_reader *r, uint64_t offset, struct wal_record *out,
                           struct err_detail *why)
@@ -145,7 +156,9 @@ enum err wal_reader_tail(struct wal_reader *r, struct wal_position broken,
     for (uint64_t offset = r->offset; offset < r->size; offset++) {
         const uint8_t *p;
         size_t got;
-        enum err e = fill(r, offset, WAL_HEADER_BYTES, &p, &got, why);
+        enum err e = ERR_OK;
+        if (!buffered(r, offset, WAL_HEADER_BYTES, &p, &got))
+            e = fill(r, offset, WAL_HEADER_BYTES, &p, &got, why);
         if (e) return e;
         if (got == 0) break;
         /* No header is all zeros: a blank log is passed at memory speed. */
