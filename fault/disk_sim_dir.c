@@ -44,6 +44,8 @@ static uint32_t cell_new(struct sim *s, uint32_t dir, const char *name)
     *cell = (struct sim_cell){
         .dir = dir, .hash = sim_name_hash(name, length), .length = (uint32_t)length};
     memcpy(cell->name, name, length);
+    struct sim_hash text = sim_hash_text(name, length);
+    memcpy(cell->text, text.w, sizeof cell->text);
     uint32_t *link = &sim_inode(s, dir)->cells;
     while (*link && strcmp(sim_cell(s, *link)->name, name) < 0)
         link = &sim_cell(s, *link)->next;

@@ -75,16 +75,20 @@ struct sim_hash sim_hash_file(struct sim_hash chunks, uint32_t size)
     return mix((struct sim_hash){{size, ~(uint64_t)size}}, chunks.w[0], chunks.w[1]);
 }
 
-struct sim_hash sim_hash_name(struct sim_hash dir, uint32_t name_hash, const char *name,
-                              size_t length)
+struct sim_hash sim_hash_text(const char *text, size_t length)
 {
-    struct sim_hash h = mix(dir, name_hash, length);
+    struct sim_hash h = {{length, ~(uint64_t)length}};
     for (size_t i = 0; i < length; i += 16) {
         uint64_t word[2] = {0, 0};
-        memcpy(word, name + i, length - i < 16 ? length - i : 16);
+        memcpy(word, text + i, length - i < 16 ? length - i : 16);
         h = mix(h, word[0], word[1]);
     }
     return h;
+}
+
+struct sim_hash sim_hash_name(struct sim_hash dir, const struct sim_cell *cell)
+{
+    return mix(dir, cell->text[0], cell->text[1]);
 }
 
 struct sim_hash sim_hash_entry(struct sim_hash name, struct sim_hash file)
@@ -165,7 +169,7 @@ static struct sim_hash visible_dir(struct sim *s, uint32_t dir, struct sim_hash 
     for (uint32_t c = sim_inode(s, dir)->cells; c; c = sim_cell(s, c)->next) {
         const struct sim_cell *cell = sim_cell(s, c);
         if (!cell->inode) continue;
-        struct sim_hash name = sim_hash_name(path, cell->hash, cell->name, cell->length);
+        struct sim_hash name = sim_hash_name(path, cell);
         if (sim_inode(s, cell->inode)->directory) {
             sum = sim_hash_add(sum, sim_hash_directory(name));
             sum = sim_hash_add(sum, visible_dir(s, cell->inode, name));
@@ -267,7 +271,7 @@ static void state_entry(struct sim *s, uint32_t c, struct sim_hash path,
 {
     const struct sim_cell *cell = sim_cell(s, c);
     if (!cell->inode && !cell->reg) return;
-    struct sim_hash h = sim_hash_name(path, cell->hash, cell->name, cell->length);
+    struct sim_hash h = sim_hash_name(path, cell);
     h = mix(h, state_inode(s, cell->inode, w), 5);
     if (cell->reg) {
         const struct sim_reg *r = sim_reg(s, cell->reg);

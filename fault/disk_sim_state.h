@@ -99,6 +99,7 @@ struct sim_cell {
     uint32_t reg;
     uint32_t hash;
     uint32_t length;
+    uint64_t text[2]; /* hash of the name, for hashes of disks */
     char name[DISK_NAME_MAX + 1];
 };
 
@@ -373,8 +374,8 @@ struct sim_hash sim_hash_content(const struct sim *s, uint32_t content);
 struct sim_hash sim_hash_chunk(struct sim_hash content, uint32_t index);
 /* The sum of a file's chunks (bytes beyond its size taken as zeros), and its size. */
 struct sim_hash sim_hash_file(struct sim_hash chunks, uint32_t size);
-struct sim_hash sim_hash_name(struct sim_hash dir, uint32_t name_hash, const char *name,
-                              size_t length);
+struct sim_hash sim_hash_text(const char *text, size_t length);
+struct sim_hash sim_hash_name(struct sim_hash dir, const struct sim_cell *cell);
 /* What a name adds to the image: of a file with hash `file`, of a directory. */
 struct sim_hash sim_hash_entry(struct sim_hash name, struct sim_hash file);
 struct sim_hash sim_hash_directory(struct sim_hash name);

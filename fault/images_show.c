@@ -137,7 +137,7 @@ static void link_names(struct images *im, uint32_t dir, struct sim_hash path)
     for (uint32_t c = sim_inode(s, dir)->cells; c; c = sim_cell(s, c)->next) {
         const struct sim_cell *cell = sim_cell(s, c);
         if (!cell->inode) continue;
-        struct sim_hash name = sim_hash_name(path, cell->hash, cell->name, cell->length);
+        struct sim_hash name = sim_hash_name(path, cell);
         if (sim_inode(s, cell->inode)->directory) {
             im->hash = sim_hash_add(im->hash, sim_hash_directory(name));
             link_names(im, cell->inode, name);

@@ -14,7 +14,7 @@
 #include "tests/crash/explore_state.h"
 
 #define IDLE_MS     3000 /* of service after a recovery: longer than any timer */
-#define AGAIN_EVERY 64   /* of the images and windows of a known class, one is tried */
+#define AGAIN_EVERY 512  /* of the images and windows of a known class, one is tried */
 
 static uint32_t packed(struct verdict v)
 {
