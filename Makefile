@@ -484,7 +484,7 @@ crash: crash-build ## every crash of every scenario, judged (docs/crash-testing.
 	$(CRASH) $(ARGS)
 
 crash-smoke: crash-build ## half a million crashes, part of `make test`
-	$(CRASH) --pass cuts --quiet --walk 12000 --deviations 1 --samples 500 --inner 64
+	$(CRASH) --pass cuts --quiet --walk 20000 --deviations 1 --samples 1000 --inner 256
 	$(CRASH) --pass server --quiet --shard 0/6 --walk 20000 --samples 1000
 	$(CRASH) --scenario race-compact --quiet
 
