@@ -26,6 +26,7 @@ void batch_clear(struct batch *b)
 {
     b->size = 0;
     b->count = 0;
+    b->has_books = false;
 }
 
 /* ---- writing ---- */
@@ -112,6 +113,7 @@ static enum err add_register(struct batch *b, enum batch_kind kind, unsigned reg
     if (e) return e;
     *p++ = (uint8_t)kind;
     *p++ = (uint8_t)reg;
+    b->has_books = true;
     added(b, varint_put(p, number));
     return ERR_OK;
 }
@@ -133,6 +135,7 @@ enum err batch_floor(struct batch *b, uint8_t prefix)
     if (e) return e;
     *p++ = BATCH_FLOOR;
     *p++ = prefix;
+    b->has_books = true;
     added(b, p);
     return ERR_OK;
 }
@@ -148,6 +151,7 @@ enum err batch_append(struct batch *b, const struct batch *from)
     memcpy(p, from->data + from->headroom, from->size);
     b->size += from->size;
     b->count += from->count;
+    b->has_books |= from->has_books;
     return ERR_OK;
 }
 

@@ -37,6 +37,7 @@ struct batch {
     size_t size;     /* bytes of the entries */
     size_t capacity; /* bytes allocated */
     uint32_t count;  /* entries */
+    bool has_books;  /* since it was cleared a register or a floor was added */
 };
 
 void batch_init(struct batch *b, struct mem *mem, size_t headroom);

@@ -414,7 +414,6 @@ enum err db_group_begin(struct db *db)
     if (db->failed_log || db->group_result) return ERR_WRITES_REFUSED;
     if (e) return e;
     batch_clear(&db->group);
-    db->group_books = db->books;
     db->in_group = true;
     return ERR_OK;
 }
@@ -427,7 +426,7 @@ static enum err log_group(struct db *db, struct err_detail *why)
     struct wal_writer *log = &db->active->log;
     assert(db->logged_seq == db->settled_seq);
     g->batch = db->group;
-    g->books = db->group_books;
+    if (db->group.has_books) g->books = db->group_books;
     g->log_end = log->offset;
     g->chain = log->chain;
     db->group = batch;
@@ -455,7 +454,7 @@ static void undo(struct db *db, const struct batch *b, seqno before,
                  const struct books *books)
 {
     memlog_undo(db->active, batch_bytes(b), before + 1, b->count);
-    db->books = *books;
+    if (b->has_books) db->books = *books;
 }
 
 /* Takes the changes of the logged group back, and first those of the group that was begun
@@ -559,6 +558,7 @@ struct batch *db_batch_begin(struct db *db)
     db->in_batch = true;
     db->batch_size = db->group.size;
     db->batch_count = db->group.count;
+    db->batch_had_books = db->group.has_books;
     return &db->group;
 }
 
@@ -567,6 +567,14 @@ void db_batch_abort(struct db *db)
     assert(db->in_batch);
     db->in_batch = false;
     batch_truncate(&db->group, db->batch_size, db->batch_count);
+    db->group.has_books = db->batch_had_books;
+}
+
+const struct books *db_settled_books(const struct db *db)
+{
+    assert(!db->in_batch);
+    if (db->settling && db->logged.batch.has_books) return &db->logged.books;
+    return db->in_group && db->group.has_books ? &db->group_books : &db->books;
 }
 
 /* The books as they were after the batches that are still in the group. */
@@ -585,13 +593,15 @@ enum err db_batch_commit(struct db *db)
     slice all = batch_bytes(&db->group);
     slice added = slice_of(all.data + db->batch_size, all.size - db->batch_size);
     uint32_t count = 0;
+    bool has_books = db->group.has_books;
+    if (has_books && !db->batch_had_books) db->group_books = db->books;
     enum err e =
         all.size > BATCH_BYTES_MAX
             ? ERR_TOO_LARGE
             : memlog_apply(db->active, added, db->last_seq + 1, &db->books, &count);
     if (e) {
         db_batch_abort(db);
-        rebuild_books(db);
+        if (has_books) rebuild_books(db);
         return e;
     }
     db->in_batch = false;

@@ -16,7 +16,7 @@ enum err db_snapshot_new(struct db *db, struct db_snapshot **out)
 {
     struct db_snapshot *s = mem_alloc(db->env.mem, sizeof *s);
     if (!s) return ERR_NOMEM;
-    const struct books *settled = db->in_group ? &db->group_books : &db->books;
+    const struct books *settled = db_settled_books(db);
     s->seq = db->settled_seq;
     memcpy(s->floors, settled->floors, sizeof s->floors);
     s->newer = NULL;

@@ -53,7 +53,7 @@ struct retry {
 /* A group whose record is written, and what undoes it. */
 struct logged_group {
     struct batch batch;     /* payload of its record */
-    struct books books;     /* as they were before it, */
+    struct books books;     /* as they were before it, if it has changed them, */
     uint64_t log_end;       /* the active log's end, */
     struct wal_chain chain; /* and the chain there */
 };
@@ -76,6 +76,7 @@ struct db {
     bool in_group;
     size_t batch_size; /* of the group when the open batch began */
     uint32_t batch_count;
+    bool batch_had_books;
     bool in_batch;
     struct logged_group logged; /* the group before it, until it is settled */
     bool settling;              /* that one waits for `sync` */
@@ -84,7 +85,8 @@ struct db {
     seqno logged_seq;           /* of the newest one with a record, */
     seqno settled_seq;          /* of the newest settled one */
     struct books books;
-    struct books group_books; /* as they were when the open group began */
+    struct books group_books; /* as they were when the open group began, if it has changed
+                                 them; large, and most groups of an embedded store do not */
     struct err_detail
         write_error;      /* why the last group failed; code ERR_OK: it did not */
     bool complained;      /* the log line about it was written */
@@ -158,6 +160,8 @@ void db_note_failure(struct db *db, const struct err_detail *why);
 /* Writes are accepted again: one was, and as far as the policy asks for syncs, so was one
  * of the log that it went to. */
 void db_note_recovery(struct db *db);
+/* Counters and floors as of settled_seq. REQUIRES: no batch is open. */
+const struct books *db_settled_books(const struct db *db);
 /* Syncs all logs that hold unsynced records, oldest first, in the calling thread; waits for
  * a sync that is under way. */
 enum err db_sync_logs(struct db *db, struct err_detail *why);

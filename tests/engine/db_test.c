@@ -164,6 +164,44 @@ static void an_aborted_batch_leaves_no_trace(void)
     teststore_deinit(&t);
 }
 
+/* What a failed group may not do to a counter: whether the group changed it, only meant
+ * to, or did so in one of two batches. */
+static void counters_are_as_before_after_a_failed_group(void)
+{
+    for (int variant = 0; variant < 3; variant++) {
+        struct teststore t;
+        teststore_init(&t);
+        t.options.sync = SYNC_ALWAYS;
+        REQUIRE_INT(teststore_open(&t), ERR_OK);
+        for (int i = 0; i < 3; i++) { /* the last of these groups leaves it alone */
+            REQUIRE_INT(db_group_begin(t.db), ERR_OK);
+            if (i < 2) CHECK_INT(batch_register_add(db_batch_begin(t.db), 3, 4), ERR_OK);
+            if (i < 2) CHECK_INT(db_batch_commit(t.db), ERR_OK);
+            CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+            CHECK_INT(db_group_commit(t.db), ERR_OK);
+        }
+        REQUIRE_INT(db_group_begin(t.db), ERR_OK);
+        CHECK_INT(teststore_put(&t, "a", "2"), ERR_OK);
+        if (variant > 0) {
+            CHECK_INT(batch_register_add(db_batch_begin(t.db), 3, 100), ERR_OK);
+            db_batch_abort(t.db);
+        }
+        CHECK_INT(db_register(t.db, 3), 8);
+        if (variant > 1) {
+            CHECK_INT(batch_register_add(db_batch_begin(t.db), 3, 1000), ERR_OK);
+            CHECK_INT(db_batch_commit(t.db), ERR_OK);
+            CHECK_INT(batch_register_add(db_batch_begin(t.db), 3, 1), ERR_OK);
+            CHECK_INT(db_batch_commit(t.db), ERR_OK);
+            CHECK_INT(db_register(t.db, 3), 1009);
+        }
+        disk_sim_fail_next(t.disk, DISK_EFFECT_NONE, 5, 0);
+        CHECK_INT(db_group_commit(t.db), ERR_WRITES_REFUSED);
+        CHECK_INT(db_register(t.db, 3), 8);
+        teststore_expect(&t, "a", "1");
+        teststore_deinit(&t);
+    }
+}
+
 static void a_failed_sync_undoes_the_group_and_refuses_writes(void)
 {
     struct teststore t;
@@ -655,6 +693,8 @@ CU_TestInfo engine_db_tests[] = {
     {"registers_and_floors_survive_reopen_and_flush",
      registers_and_floors_survive_reopen_and_flush},
     {"an_aborted_batch_leaves_no_trace", an_aborted_batch_leaves_no_trace},
+    {"counters_are_as_before_after_a_failed_group",
+     counters_are_as_before_after_a_failed_group},
     {"a_failed_sync_undoes_the_group_and_refuses_writes",
      a_failed_sync_undoes_the_group_and_refuses_writes},
     {"everysec_syncs_once_a_second", everysec_syncs_once_a_second},
