@@ -19,8 +19,8 @@
 #define TEXT_OF_(x) #x
 #define TEXT_OF(x)  TEXT_OF_(x)
 
-const struct wal_sites manifest_sites = {SITE_MANIFEST_WRITE, SITE_MANIFEST_SYNC,
-                                         SITE_MANIFEST_MARK};
+const struct wal_sites manifest_sites = {"manifest", SITE_MANIFEST_WRITE,
+                                         SITE_MANIFEST_SYNC, SITE_MANIFEST_MARK};
 
 static enum err disk_error(struct err_detail *why, int rc, const char *what)
 {

@@ -80,6 +80,7 @@ enum err wal_recycle(struct disk_dir *dir, uint64_t from, uint64_t to,
 /* ---- writing ---- */
 
 struct wal_sites {
+    const char *file; /* what people call it */
     enum site write, sync, mark;
 };
 

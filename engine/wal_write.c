@@ -15,7 +15,7 @@
 #include "engine/crc32c.h"
 #include "engine/filename.h"
 
-const struct wal_sites wal_sites = {SITE_WAL_WRITE, SITE_WAL_SYNC, SITE_WAL_MARK};
+const struct wal_sites wal_sites = {"log", SITE_WAL_WRITE, SITE_WAL_SYNC, SITE_WAL_MARK};
 
 int wal_position_compare(struct wal_position a, struct wal_position b)
 {
@@ -150,8 +150,8 @@ static enum err append(struct wal_writer *w, uint8_t *frame, size_t length,
         w->failed = e != ERR_NO_SPACE;
         w->scrap = true;
         w->marked = false;
-        return err_set(why, e, rc, "log %" PRIu64 ": write at offset %" PRIu64, w->log,
-                       w->offset);
+        return err_set(why, e, rc, "%s %" PRIu64 ": write at offset %" PRIu64,
+                       w->sites->file, w->log, w->offset);
     }
     w->scrap = false;
     w->offset += WAL_HEADER_BYTES + length;
@@ -201,8 +201,8 @@ enum err wal_sync_end(struct wal_writer *w, const struct wal_sync *s,
 {
     if (s->result) {
         w->failed = true;
-        return err_set(why, err_from_os(s->result), s->result, "log %" PRIu64 ": sync",
-                       w->log);
+        return err_set(why, err_from_os(s->result), s->result, "%s %" PRIu64 ": sync",
+                       w->sites->file, w->log);
     }
     assert(w->synced <= s->covers && s->covers <= w->offset);
     w->synced = s->covers;

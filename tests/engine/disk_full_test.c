@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fault/plan.h"
 
@@ -131,6 +132,113 @@ static void room_that_comes_free_ends_the_pause(void)
     teststore_deinit(&t);
 }
 
+#define HELD_MAX 16
+
+/* Names and contents of what lies in the store's directory. */
+struct held {
+    struct teststore *store;
+    int count;
+    char name[HELD_MAX][32];
+    uint8_t *data[HELD_MAX];
+    size_t size[HELD_MAX];
+};
+
+static int hold_name(void *arg, const char *name)
+{
+    struct held *h = arg;
+    REQUIRE(h->count < HELD_MAX);
+    snprintf(h->name[h->count++], sizeof h->name[0], "%s", name);
+    return 0;
+}
+
+static void hold(struct held *h, struct teststore *t)
+{
+    struct disk_dir *dir;
+    *h = (struct held){.store = t};
+    REQUIRE_INT(disk_dir_open(t->disk, TESTSTORE_DIR, &dir), 0);
+    REQUIRE_INT(disk_list(dir, hold_name, h), 0);
+    disk_dir_close(dir);
+    for (int i = 0; i < h->count; i++)
+        teststore_read_file(t, h->name[i], &h->data[i], &h->size[i]);
+}
+
+static void expect_held(const struct held *h)
+{
+    for (int i = 0; i < h->count; i++) {
+        uint8_t *data;
+        size_t size;
+        teststore_read_file(h->store, h->name[i], &data, &size);
+        CHECK_INT(size, h->size[i]);
+        CHECK(size == h->size[i] && (!size || !memcmp(data, h->data[i], size)));
+        free(data);
+    }
+}
+
+static void let_go(struct held *h)
+{
+    for (int i = 0; i < h->count; i++)
+        free(h->data[i]);
+}
+
+/* A store that was killed with two logs that no sync has covered: recovery copies them. */
+static void die_unsettled(struct teststore *t)
+{
+    begin(t, SYNC_NO);
+    for (int i = 0; i < 6; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%d", i);
+        REQUIRE_INT(teststore_put(t, key, "a value that is in the page cache only"),
+                    ERR_OK);
+    }
+    teststore_die(t);
+}
+
+/* One capacity. Returns whether there was room. */
+static bool recover_within(uint64_t capacity)
+{
+    struct teststore t;
+    struct held before;
+    die_unsettled(&t);
+    hold(&before, &t);
+    disk_sim_set_capacity(t.disk, capacity);
+    enum err e = teststore_open(&t);
+    if (e) {
+        CHECK_INT(e, ERR_NO_SPACE);
+        CHECK_INT(t.why.os_error, ENOSPC);
+        CHECK(strstr(t.why.text, ".log") || strstr(t.why.text, "manifest") ||
+              strstr(t.why.text, "CURRENT"));
+        expect_held(&before);
+        int logs = teststore_count(&t, ".log");
+        CHECK_INT(teststore_open(&t), ERR_NO_SPACE); /* and so on, with no file more */
+        expect_held(&before);
+        CHECK_INT(teststore_count(&t, ".log"), logs);
+        disk_sim_set_capacity(t.disk, 0);
+        REQUIRE_INT(teststore_open(&t), ERR_OK);
+    }
+    disk_sim_set_capacity(t.disk, 0);
+    for (int cut = 0; cut < 2; cut++) { /* and what it serves is durable */
+        teststore_expect(&t, "a", "1");
+        teststore_expect(&t, "k5", "a value that is in the page cache only");
+        REQUIRE_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    }
+    teststore_close(&t);
+    teststore_expect_sound(&t);
+    let_go(&before);
+    teststore_deinit(&t);
+    return e == ERR_OK;
+}
+
+static void recovery_without_room_refuses_and_changes_nothing_until_there_is_room(void)
+{
+    int refused = 0, opened = 0;
+    for (uint64_t capacity = 64; opened < 8; capacity += 64)
+        if (recover_within(capacity))
+            opened++;
+        else
+            refused++;
+    CHECK(refused > 8);
+}
+
 CU_TestInfo engine_disk_full_tests[] = {
     {"a_write_without_room_is_as_if_never_issued",
      a_write_without_room_is_as_if_never_issued},
@@ -139,5 +247,7 @@ CU_TestInfo engine_disk_full_tests[] = {
     {"at_every_capacity_nothing_acknowledged_is_lost_and_writes_resume",
      at_every_capacity_nothing_acknowledged_is_lost_and_writes_resume},
     {"room_that_comes_free_ends_the_pause", room_that_comes_free_ends_the_pause},
+    {"recovery_without_room_refuses_and_changes_nothing_until_there_is_room",
+     recovery_without_room_refuses_and_changes_nothing_until_there_is_room},
     CU_TEST_INFO_NULL,
 };
