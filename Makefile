@@ -271,6 +271,7 @@ embed: ## install the library somewhere; example programs that know nothing else
 TSAN_SUITES += $(addprefix engine/db_work/,worker_threads_come_to_the_same_contents \
                  an_iterator_and_worker_threads_do_not_meet \
                  a_failure_on_a_worker_thread_loses_nothing \
+                 a_worker_syncs_while_the_owner_writes \
                  closing_waits_for_the_jobs_in_flight)
 
 # ---- end to end ----

@@ -98,6 +98,45 @@ size_t run_upper(const struct run *r)
     return model_groups(r->model);
 }
 
+/* ---- answers ---- */
+
+static enum sync_policy policy_of(const struct run *r)
+{
+    return r->trial->options.sync;
+}
+
+static void answer_group(struct run *r, size_t group, enum err e)
+{
+    if (e == ERR_OK) {
+        model_ack(r->model, policy_of(r), r->clock.mono_us);
+        if (policy_of(r) == SYNC_ALWAYS) order_watch_acknowledge(&r->watch);
+        run_note(r, RUN_ACKED, group);
+    } else {
+        model_fail(r->model);
+        run_note(r, RUN_FAILED, group);
+    }
+}
+
+/* The submitted group is answered as soon as its sync has returned. */
+static void notice_settled(struct run *r)
+{
+    if (!r->settling || db_group_settling(r->db)) return;
+    r->settling = false;
+    enum err e = db_group_result(r->db);
+    if (e && r->in_group) { /* it was undone, too */
+        model_drop(r->model);
+        r->dropped = true;
+    }
+    answer_group(r, r->settling_group, e);
+}
+
+static void await_settled(struct run *r)
+{
+    if (!r->settling) return;
+    db_group_await(r->db);
+    notice_settled(r);
+}
+
 /* ---- opening, closing, crashing ---- */
 
 static void open_store(struct run *r)
@@ -129,6 +168,7 @@ static void restart_model(struct run *r, size_t lower, size_t upper)
 static void close_store(struct run *r)
 {
     if (!r->db) return;
+    await_settled(r);
     db_iter_free(r->iterator);
     r->iterator = NULL;
     enum err e = db_close(r->db);
@@ -168,7 +208,7 @@ static void crash_store(struct run *r, const struct tape_op *op)
     disk_tap_resume(r->disk, tapped);
     order_watch_restart(&r->watch);
     model_drop(r->model);
-    r->in_group = r->log_failed = false;
+    r->in_group = r->log_failed = r->settling = false;
     tell(r, cut ? RUN_CUT : RUN_KILLED);
     open_store(r);
     if (r->db) restart_model(r, lower, upper);
@@ -220,13 +260,9 @@ static void begin_group(struct run *r)
     r->dropped = db_group_begin(r->db) != ERR_OK;
 }
 
-static enum sync_policy policy_of(const struct run *r)
-{
-    return r->trial->options.sync;
-}
-
 static void commit_group(struct run *r)
 {
+    await_settled(r);
     r->in_group = false;
     if (r->dropped) {
         model_drop(r->model);
@@ -234,14 +270,18 @@ static void commit_group(struct run *r)
     }
     size_t group = model_issue(r->model);
     run_note(r, RUN_ISSUED, group);
-    if (db_group_commit(r->db) == ERR_OK) {
-        model_ack(r->model, policy_of(r), r->clock.mono_us);
-        if (policy_of(r) == SYNC_ALWAYS) order_watch_acknowledge(&r->watch);
-        run_note(r, RUN_ACKED, group);
-    } else {
-        model_fail(r->model);
-        run_note(r, RUN_FAILED, group);
+    if (!r->scenario->overlapped) {
+        answer_group(r, group, db_group_commit(r->db));
+        return;
     }
+    enum err e = db_group_submit(r->db);
+    if (e) {
+        answer_group(r, group, e);
+        return;
+    }
+    r->settling = true;
+    r->settling_group = group;
+    notice_settled(r);
 }
 
 static void write_batch(struct run *r, const struct tape_op *op)
@@ -307,6 +347,7 @@ static void order_failure(struct run *r, uint32_t number)
 /* Flush and compaction answer OK only when everything is in tables. */
 static void work(struct run *r, enum tape_kind kind)
 {
+    await_settled(r);
     enum err e = kind == TAPE_FLUSH ? db_flush(r->db) : db_compact(r->db);
     if (e == ERR_OK)
         model_durable(r->model);
@@ -386,9 +427,11 @@ static void play(struct run *r, const uint8_t *tape, size_t size)
     for (r->operation = 0; !r->broken && tape_next(&reader, &op); r->operation++) {
         run_note(r, RUN_OPERATION, 0);
         play_operation(r, &op);
+        notice_settled(r);
         notice_comeback(r);
     }
     if (r->in_group && r->db) commit_group(r);
+    if (r->db && !r->broken) await_settled(r);
     if (!r->switching) return;
     if (r->db && !r->broken) db_settle(r->db); /* jobs go on to their end */
     run_note(r, RUN_OPERATION, 0);

@@ -58,6 +58,8 @@ struct run {
     struct model *model;
     struct db_iter *iterator;
     uint32_t puts, operation;
+    bool settling;          /* a group was submitted and is not answered; */
+    size_t settling_group;  /* its number */
     bool in_group, dropped; /* dropped: the open group never reached the store */
     bool log_failed;        /* and no new log is in force yet */
     bool broken;

@@ -578,6 +578,23 @@ const struct scenario scenarios[] = {
      .scheduled = true,
      .tape = "put a2 64; put b1 64; floor a; step; clock 1000; step; floor b; put a0 8"},
 
+    {.name = "race-sync-sec",
+     .purpose = "Puts go on while the log is synced, once a second.",
+     .geometry = &tiny,
+     .policy = SYNC_EVERYSEC,
+     .before = "put a0 8; flush; step",
+     .scheduled = true,
+     .tape = "put a2 8; clock 1000; step; put b1 8; clock 1000; step; put c1 8; "
+             "clock 1500; step"},
+    {.name = "race-groups",
+     .purpose = "The sync of a group goes on while the next one is begun.",
+     .geometry = &tiny,
+     .policy = SYNC_ALWAYS,
+     .before = FEW,
+     .scheduled = true,
+     .overlapped = true,
+     .tape = "put a2 64; put b1 64; get a2; put c1 8; step; put c2 8; put d0 24"},
+
     {.name = "served-failed-sync",
      .purpose =
          "A group's sync fails: nobody in that turn hears OK, and later no writer.",

@@ -35,6 +35,7 @@ struct scenario {
     const char *dialogue;    /* with a whole server (dialogue.h): `before` is one, too */
     const char *waiting;     /* for what; NULL: live */
     bool stranger;           /* somebody else's file lies in the directory */
+    bool overlapped;         /* groups are submitted, and the next begins meanwhile */
     bool scheduled;          /* jobs are coroutines: pass interleave, and no other */
 };
 

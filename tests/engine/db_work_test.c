@@ -448,6 +448,55 @@ static void closing_waits_for_the_jobs_in_flight(void)
     real_end(&r);
 }
 
+/* Adds a put to the open group; submits it when none is settling. */
+static void put_and_submit(struct db *db, int i)
+{
+    char key[16];
+    snprintf(key, sizeof key, "g%05d", i);
+    if (!db_in_group(db)) REQUIRE_INT(db_group_begin(db), ERR_OK);
+    REQUIRE_INT(db_put(db, slice_text(key), slice_text(key)), ERR_OK);
+    db_reap(db);
+    if (db_group_settling(db)) return;
+    REQUIRE_INT(db_group_result(db), ERR_OK);
+    REQUIRE_INT(db_group_submit(db), ERR_OK);
+}
+
+/* Under `always` groups are built beside the sync of the one before them; under everysec
+ * records are written beside it. */
+static void a_worker_syncs_while_the_owner_writes(void)
+{
+    struct real r;
+    struct db *db;
+    struct err_detail why;
+    struct clock_manual clock;
+    slice value;
+    clock_manual_init(&clock, 0);
+    real_begin(&r, sched_threads_new(mem_libc()));
+    r.env.clock = &clock.clock;
+    r.options.sync = SYNC_ALWAYS;
+    REQUIRE_INT(db_open(&r.env, "db", &r.options, &db, &why), ERR_OK);
+    for (int i = 0; i < 600; i++) {
+        put_and_submit(db, i);
+        if (!db_in_group(db)) db_step(db);
+    }
+    db_group_await(db);
+    CHECK_INT(db_group_result(db), ERR_OK);
+    if (db_in_group(db)) CHECK_INT(db_group_commit(db), ERR_OK);
+    db_set_sync(db, SYNC_EVERYSEC);
+    for (int i = 600; i < 1200; i++) {
+        put_and_submit(db, i);
+        clock_manual_advance(&clock, 250);
+        db_step(db);
+    }
+    CHECK_INT(db_close(db), ERR_OK);
+
+    REQUIRE_INT(db_open(&r.env, "db", &r.options, &db, &why), ERR_OK);
+    CHECK_INT(db_get(db, slice_text("g00000"), &value, &why), ERR_OK);
+    CHECK_INT(db_get(db, slice_text("g01199"), &value, &why), ERR_OK);
+    CHECK_INT(db_close(db), ERR_OK);
+    real_end(&r);
+}
+
 /* A job fails on its thread while others are under way. */
 static void a_failure_on_a_worker_thread_loses_nothing(void)
 {
@@ -510,5 +559,6 @@ CU_TestInfo engine_db_work_tests[] = {
     {"a_failure_on_a_worker_thread_loses_nothing",
      a_failure_on_a_worker_thread_loses_nothing},
     {"closing_waits_for_the_jobs_in_flight", closing_waits_for_the_jobs_in_flight},
+    {"a_worker_syncs_while_the_owner_writes", a_worker_syncs_while_the_owner_writes},
     CU_TEST_INFO_NULL,
 };
