@@ -33,9 +33,9 @@ void batch_clear(struct batch *b)
 
 static enum err grow(struct batch *b, size_t needed)
 {
-    size_t capacity = b->capacity < CAPACITY_MIN ? CAPACITY_MIN : b->capacity;
-    while (capacity < needed)
-        capacity *= 2;
+    /* Twice as much for many small entries; for a large one, what it needs. */
+    size_t capacity = b->capacity < CAPACITY_MIN / 2 ? CAPACITY_MIN : 2 * b->capacity;
+    if (capacity < needed) capacity = needed;
     uint8_t *data = mem_resize(b->mem, b->data, capacity);
     if (!data) return ERR_NOMEM;
     b->data = data;

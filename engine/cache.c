@@ -30,6 +30,7 @@ struct cache_entry {
     uint8_t block[];
 };
 
+/* Their array counts against the capacity like the blocks. */
 struct bucket {
     struct cache_entry *chain;
     uint64_t ghost; /* fingerprint of a block that was turned away, or 0 */
@@ -100,11 +101,18 @@ static void chain_add(struct bucket *b, struct cache_entry *e)
     b->chain = e;
 }
 
-/* Doubles the buckets; without memory the chains merely grow longer. */
+static size_t buckets_cost(size_t count)
+{
+    return count * sizeof(struct bucket);
+}
+
+/* Doubles the buckets; without memory or room the chains merely grow longer. */
 static bool table_grow(struct cache *c)
 {
     size_t count = c->bucket_count ? 2 * c->bucket_count : BUCKETS_MIN;
-    struct bucket *buckets = mem_zalloc(c->mem, count * sizeof *buckets);
+    size_t added = buckets_cost(count) - buckets_cost(c->bucket_count);
+    if (added > c->capacity - c->bytes) return c->bucket_count > 0;
+    struct bucket *buckets = mem_zalloc(c->mem, buckets_cost(count));
     if (!buckets) return c->bucket_count > 0;
     for (size_t i = 0; i < c->bucket_count; i++)
         for (struct cache_entry *e = c->buckets[i].chain, *next; e; e = next) {
@@ -114,6 +122,7 @@ static bool table_grow(struct cache *c)
     mem_free(c->mem, c->buckets);
     c->buckets = buckets;
     c->bucket_count = count;
+    c->bytes += added;
     return true;
 }
 
@@ -178,7 +187,7 @@ void cache_free(struct cache *c)
     assert(!c->lent);
     while (c->oldest)
         drop(c, c->oldest);
-    assert(c->count == 0 && c->bytes == 0);
+    assert(c->count == 0 && c->bytes == buckets_cost(c->bucket_count));
     mem_free(c->mem, c->buckets);
     mem_free(c->mem, c->spare);
     mem_free(c->mem, c);
@@ -205,8 +214,8 @@ struct cache_entry *cache_reserve(struct cache *c, uint64_t table, uint64_t offs
                                   size_t size, uint8_t **bytes)
 {
     size_t needed = sizeof(struct cache_entry) + size;
-    if (needed > c->capacity) return NULL;
     if (2 * c->count >= c->bucket_count && !table_grow(c)) return NULL;
+    if (needed > c->capacity - buckets_cost(c->bucket_count)) return NULL;
     if (c->bytes + needed > c->capacity) {
         if (!asked_before(c, table, offset) || !make_room(c, needed)) return NULL;
     }

@@ -19,6 +19,7 @@
 #define EVERYSEC_US      1000000
 #define LATE_US          2000000
 #define IDLE_MARK_US     1000000
+#define GROUP_KEPT_BYTES ((size_t)1 << 20) /* of the buffer of a group */
 #define LEVEL1_BYTES_MIN ((size_t)10 << 20)
 
 void db_log(struct db *db, enum log_level level, const char *format, ...)
@@ -436,10 +437,20 @@ static enum err log_group(struct db *db, struct err_detail *why)
     return wal_append(log, g->batch.data, g->batch.size, db->settled_seq + 1, why);
 }
 
+/* What a group held is in the memtable and the log, or was taken back. After a large value
+ * its buffer is not kept, which would be one more copy. */
+static void drop_bytes(struct batch *b)
+{
+    if (b->capacity > GROUP_KEPT_BYTES)
+        batch_deinit(b);
+    else
+        batch_clear(b);
+}
+
 /* The record is as safe as the policy demands. */
 static void settle_group(struct db *db)
 {
-    const struct batch *b = &db->logged.batch;
+    struct batch *b = &db->logged.batch;
     db->settled_seq = db->logged_seq;
     if (b->count > 0) {
         db->write_error.code = ERR_OK;
@@ -448,13 +459,14 @@ static void settle_group(struct db *db)
     db->written_us = clock_mono_us(db->env.clock);
     db->stats.user_bytes_written += b->size;
     db->stats.log_bytes_written += b->size + WAL_HEADER_BYTES;
+    drop_bytes(b);
 }
 
-static void undo(struct db *db, const struct batch *b, seqno before,
-                 const struct books *books)
+static void undo(struct db *db, struct batch *b, seqno before, const struct books *books)
 {
     memlog_undo(db->active, batch_bytes(b), before + 1, b->count);
     if (b->has_books) db->books = *books;
+    drop_bytes(b);
 }
 
 /* Takes the changes of the logged group back, and first those of the group that was begun

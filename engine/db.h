@@ -38,6 +38,8 @@ struct db_env {
     struct clock *clock;
     struct mem *mem;
     struct sched *sched;
+    uint64_t seed; /* of hash tables in memory; where strangers choose the keys, one that
+                      they cannot guess: rng_os_seed. Files do not depend on it */
     void (*log)(void *arg, enum log_level level, const char *line);
     void *log_arg;
 };
@@ -160,7 +162,9 @@ int db_poll_fd(const struct db *db);
  * db_refuses hold instead). A loop parks its writers while this holds; a caller that writes
  * all the same is slowed down. */
 bool db_busy(const struct db *db);
-/* Blocks until the memtable is flushed / nothing is left to compact. Outside a group.
+/* Blocks until the memtable is flushed / everything is in one level of tables; that level is
+ * not rewritten by itself, even if it has versions that only a freed snapshot could see.
+ * Outside a group.
  * ERR_WRITES_REFUSED when the work for it has failed (db_write_error says why). */
 enum err db_flush(struct db *db);
 enum err db_compact(struct db *db);

@@ -224,9 +224,10 @@ enum err db_check(const struct db_env *env, const char *dir,
     struct sst_files files = {.mem = env->mem, .dir = handle, .open_max = 1};
     struct disk_file *lock = NULL;
     enum err e = db_check_lock(handle, dir, false, &lock, &why);
-    if (!e) e = recover_read(&r, env, options, handle, &files, &why);
+    if (!e)
+        e = recover_read_each(&r, env, options, handle, &files, table_finding, &c, &why);
     if (e) {
-        finding(&c, e, &why);
+        if (!c.first) finding(&c, e, &why); /* tables have been told */
     } else {
         check_numbers(&c, &r.state);
         check_tables(&c, &r);

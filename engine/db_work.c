@@ -863,7 +863,7 @@ static enum err rotate(struct db *db)
     if (e) return e;
     wal_writer_init(&writer, spare->file, &wal_sites, spare->number, 0, old->log.chain,
                     old->log.watermark);
-    e = memlog_new(db->env.mem, &db->options, &writer, spare->size, &next);
+    e = memlog_new(db->env.mem, &db->options, db->env.seed, &writer, spare->size, &next);
     if (e) return e;
     old->books = db->books;
     old->last_seq = db->last_seq;

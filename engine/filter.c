@@ -22,10 +22,12 @@ static inline uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-uint64_t filter_hash(slice key)
+/* The seed goes into the factor, too: from the start of the sum alone the same keys might
+ * meet under every seed. */
+static inline uint64_t hash_of(slice key, uint64_t seed)
 {
-    const uint64_t factor = 0x9fb21c651e98df25u;
-    uint64_t hash = 0x9e3779b97f4a7c15u ^ key.size;
+    const uint64_t factor = 0x9fb21c651e98df25u ^ seed << 1;
+    uint64_t hash = 0x9e3779b97f4a7c15u ^ key.size ^ seed;
     const uint8_t *p = key.data;
     size_t n = key.size;
     for (; n >= 8; n -= 8, p += 8)
@@ -37,6 +39,16 @@ uint64_t filter_hash(slice key)
         hash = fold(hash ^ rest, factor);
     }
     return fold(hash, 0xd6e8feb86659fd93u);
+}
+
+uint64_t filter_hash(slice key)
+{
+    return hash_of(key, 0);
+}
+
+uint64_t filter_hash_seeded(slice key, uint64_t seed)
+{
+    return hash_of(key, seed);
 }
 
 size_t filter_size(size_t keys, unsigned bits_per_key)

@@ -13,6 +13,9 @@
 
 /* On disk: the hash of a key never changes. */
 uint64_t filter_hash(slice key);
+/* The same for tables in memory, different for each seed: who chooses keys without knowing
+ * it cannot choose their places. Seed 0 is filter_hash. */
+uint64_t filter_hash_seeded(slice key, uint64_t seed);
 /* Bytes for `keys` keys, whole lines, at least one; 0 when bits_per_key is 0. */
 size_t filter_size(size_t keys, unsigned bits_per_key);
 /* Bits to set per key, for the fewest false positives. */

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-enum err memlog_new(struct mem *mem, const struct options *options,
+enum err memlog_new(struct mem *mem, const struct options *options, uint64_t seed,
                     const struct wal_writer *writer, uint64_t log_size,
                     struct memlog **out)
 {
@@ -10,7 +10,8 @@ enum err memlog_new(struct mem *mem, const struct options *options,
     if (!m) return ERR_NOMEM;
     size_t block = options->memtable_bytes / 8;
     size_t block_max = 1024 * 1024;
-    m->table = memtable_new(mem, block < block_max ? block : block_max, writer->log);
+    m->table =
+        memtable_new(mem, block < block_max ? block : block_max, seed ^ writer->log);
     if (!m->table) {
         mem_free(mem, m);
         return ERR_NOMEM;

@@ -25,8 +25,9 @@ struct memlog {
     seqno last_seq;     /* likewise; 0: it holds no record */
 };
 
-/* The log starts or goes on as `writer` says; its file is taken over on success. */
-enum err memlog_new(struct mem *mem, const struct options *options,
+/* The log starts or goes on as `writer` says; its file is taken over on success. seed: of
+ * the process; each memtable makes another one of it. */
+enum err memlog_new(struct mem *mem, const struct options *options, uint64_t seed,
                     const struct wal_writer *writer, uint64_t log_size,
                     struct memlog **out);
 void memlog_ref(struct memlog *m);

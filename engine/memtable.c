@@ -40,6 +40,7 @@ struct memtable {
     size_t unlinked_count;
     struct skiplist_node **slots;
     size_t slot_count; /* a power of two; 0 before the first put */
+    uint64_t seed;     /* of the hash */
     size_t keys;
     size_t count; /* versions */
 };
@@ -48,7 +49,7 @@ struct memtable *memtable_new(struct mem *mem, size_t arena_block_bytes, uint64_
 {
     struct memtable *m = mem_alloc(mem, sizeof *m);
     if (!m) return NULL;
-    *m = (struct memtable){.mem = mem};
+    *m = (struct memtable){.mem = mem, .seed = seed};
     arena_init(&m->arena, mem, arena_block_bytes);
     skiplist_init(&m->list, &m->arena, seed);
     return m;
@@ -92,7 +93,7 @@ static inline const struct version_node *version_at(const struct skiplist_node *
 /* The slot of the key, or the empty one where it belongs. REQUIRES: there are slots. */
 static size_t slot_of(const struct memtable *m, slice key)
 {
-    size_t mask = m->slot_count - 1, i = (size_t)filter_hash(key) & mask;
+    size_t mask = m->slot_count - 1, i = (size_t)filter_hash_seeded(key, m->seed) & mask;
     while (m->slots[i] && !slice_equal(skiplist_key(m->slots[i]), key))
         i = (i + 1) & mask;
     return i;
@@ -176,7 +177,8 @@ static void prefetch_some(const struct memtable *m, const slice *keys, size_t co
 {
     struct skiplist_node **slots[PREFETCH_KEYS];
     for (size_t i = 0; i < count; i++) {
-        slots[i] = &m->slots[(size_t)filter_hash(keys[i]) & (m->slot_count - 1)];
+        slots[i] =
+            &m->slots[(size_t)filter_hash_seeded(keys[i], m->seed) & (m->slot_count - 1)];
         __builtin_prefetch(slots[i], 1);
     }
     for (size_t i = 0; i < count; i++)

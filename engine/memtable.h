@@ -18,7 +18,8 @@
 struct memtable;
 
 /* arena_block_bytes: how much memory is taken at once (small in tiny geometry).
- * seed: of the skiplist's heights, so that equal histories give equal tables. */
+ * seed: of the hash and of the skiplist's heights; equal seeds and histories give equal
+ * tables. Where strangers choose the keys it has to be one that they cannot guess. */
 struct memtable *memtable_new(struct mem *mem, size_t arena_block_bytes, uint64_t seed);
 void memtable_free(struct memtable *m);
 

@@ -56,6 +56,11 @@ struct recovery {
 enum err recover_read(struct recovery *r, const struct db_env *env,
                       const struct options *options, struct disk_dir *dir,
                       struct sst_files *files, struct err_detail *why);
+/* The same, but every table that cannot be opened is told to fn, not only the first. */
+enum err recover_read_each(struct recovery *r, const struct db_env *env,
+                           const struct options *options, struct disk_dir *dir,
+                           struct sst_files *files, sst_finding_fn *fn, void *arg,
+                           struct err_detail *why);
 /* Makes what was read durable, cuts what was not, deletes files of our names that the
  * state does not know. No file that holds a record is changed: what may not be durable is
  * copied to new files, which a new manifest names. */

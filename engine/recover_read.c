@@ -73,27 +73,38 @@ static enum err load_manifest(struct recovery *r, struct err_detail *why)
 
 /* ---- tables ---- */
 
-static enum err open_tables(struct recovery *r, struct err_detail *why)
+static enum err open_table(struct recovery *r, size_t i, struct err_detail *why)
+{
+    struct sst *sst;
+    struct sst_meta meta;
+    enum err e = sst_open(r->files, &r->state.tables[i].meta, &sst, why);
+    if (e) return e;
+    e = sst_meta_copy(&meta, &r->state.tables[i].meta, r->env->mem);
+    if (!e) {
+        e = table_new(r->env->mem, &meta, sst, &r->tables[i]);
+        if (e) sst_meta_deinit(&meta, r->env->mem);
+    }
+    if (!e) return ERR_OK;
+    sst_close(sst);
+    return err_set(why, e, 0, "table %" PRIu64, r->state.tables[i].meta.number);
+}
+
+/* Without fn it ends at the first table that cannot be opened; the answer is that one's. */
+static enum err open_tables(struct recovery *r, sst_finding_fn *fn, void *arg,
+                            struct err_detail *why)
 {
     if (r->state.table_count == 0) return ERR_OK;
     r->tables = mem_zalloc(r->env->mem, r->state.table_count * sizeof *r->tables);
     if (!r->tables) return err_set(why, ERR_NOMEM, 0, "table list");
+    enum err first = ERR_OK;
     for (size_t i = 0; i < r->state.table_count; i++) {
-        struct sst *sst;
-        struct sst_meta meta;
-        enum err e = sst_open(r->files, &r->state.tables[i].meta, &sst, why);
-        if (e) return e;
-        e = sst_meta_copy(&meta, &r->state.tables[i].meta, r->env->mem);
-        if (!e) {
-            e = table_new(r->env->mem, &meta, sst, &r->tables[i]);
-            if (e) sst_meta_deinit(&meta, r->env->mem);
-        }
-        if (e) {
-            sst_close(sst);
-            return err_set(why, e, 0, "table %" PRIu64, r->state.tables[i].meta.number);
-        }
+        enum err e = open_table(r, i, why);
+        if (!e) continue;
+        if (fn) fn(arg, e, why);
+        if (!first) first = e;
+        if (!fn || e == ERR_NOMEM) break;
     }
-    return ERR_OK;
+    return first;
 }
 
 /* ---- logs ---- */
@@ -102,7 +113,8 @@ static enum err new_memlog(struct recovery *r, struct recovered_log *log,
                            struct err_detail *why)
 {
     struct wal_writer none = {.log = log->number};
-    enum err e = memlog_new(r->env->mem, r->options, &none, log->size, &log->memlog);
+    enum err e =
+        memlog_new(r->env->mem, r->options, r->env->seed, &none, log->size, &log->memlog);
     return e ? err_set(why, e, 0, "memtable of log %" PRIu64, log->number) : ERR_OK;
 }
 
@@ -250,10 +262,18 @@ enum err recover_read(struct recovery *r, const struct db_env *env,
                       const struct options *options, struct disk_dir *dir,
                       struct sst_files *files, struct err_detail *why)
 {
+    return recover_read_each(r, env, options, dir, files, NULL, NULL, why);
+}
+
+enum err recover_read_each(struct recovery *r, const struct db_env *env,
+                           const struct options *options, struct disk_dir *dir,
+                           struct sst_files *files, sst_finding_fn *fn, void *arg,
+                           struct err_detail *why)
+{
     *r = (struct recovery){.env = env, .options = options, .dir = dir, .files = files};
     store_state_init(&r->state);
     enum err e = load_manifest(r, why);
-    if (!e) e = open_tables(r, why);
+    if (!e) e = open_tables(r, fn, arg, why);
     if (!e) {
         r->books = r->state.books;
         r->last_seq = r->state.last_seq;

@@ -8,6 +8,7 @@
 
 #include "engine/db_state.h"
 #include "fault/disk_posix.h"
+#include "fault/rng.h"
 
 struct riptide {
     struct db *db;
@@ -185,6 +186,7 @@ static enum err open_db(struct riptide *r, const char *name,
                          .clock = clock_real(),
                          .mem = mem_libc(),
                          .sched = r->sched,
+                         .seed = rng_os_seed(),
                          .log = pass_log,
                          .log_arg = r};
     return db_open(&env, name, &own, &r->db, why);

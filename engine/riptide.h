@@ -285,7 +285,9 @@ RIPTIDE_API bool riptide_busy(const struct riptide *store);
 
 /* Waits until all changes are in tables. */
 RIPTIDE_API enum riptide_error riptide_flush(struct riptide *store);
-/* Waits until every key is stored once and nothing deleted takes room. */
+/* Waits until all changes are in one level of tables, each key in it once, and nothing
+ * deleted takes room. What a snapshot kept stays until a later change of the same keys is
+ * compacted, also after the snapshot was freed. */
 RIPTIDE_API enum riptide_error riptide_compact(struct riptide *store);
 
 /* ---- backup ---- */

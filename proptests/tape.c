@@ -260,8 +260,8 @@ void tape_value(uint32_t ordinal, unsigned size_class, uint8_t *out)
     memset(out, 'v', n);
     for (size_t i = 0; i < n && i < 4; i++)
         out[i] = (uint8_t)(ordinal >> (8 * i));
-    for (size_t i = 4; i < n; i += 2)
-        out[i] = (uint8_t)rng_next(&rng);
+    for (size_t i = 4; i < n; i++)
+        if (i % 32 < 16) out[i] = (uint8_t)rng_next(&rng);
 }
 
 /* ---- making tapes ---- */

@@ -74,6 +74,7 @@ static enum err open_store(struct server *s, struct err_detail *why)
                          .clock = s->env.clock,
                          .mem = s->env.mem,
                          .sched = s->env.sched,
+                         .seed = s->env.seed,
                          .log = log_line,
                          .log_arg = s};
     struct options options;

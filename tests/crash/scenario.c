@@ -62,6 +62,19 @@ static const struct geometry rolling = {.name = "rolling",
                                         .level0_tables = 4,
                                         .filter_bits = 0};
 
+/* Blocks that shrink. */
+static const struct geometry packed = {.name = "packed",
+                                       .memtable_bytes = 2048,
+                                       .log_bytes = 512,
+                                       .block_bytes = 512,
+                                       .table_bytes = 512,
+                                       .level1_bytes = 1024,
+                                       .manifest_bytes = 4096,
+                                       .write_buffer_bytes = 256,
+                                       .level0_tables = 2,
+                                       .filter_bits = 0,
+                                       .compressed = true};
+
 /* ---- scenarios ---- */
 
 /* Of whole servers. */
@@ -167,6 +180,12 @@ const struct scenario scenarios[] = {
      .before = "put a0 64; put b0 64; put c0 64; flush; put a1 64; put b1 64; "
                "put c1 64; flush; step",
      .tape = "put a0 24; put d0 64; flush; step; put b0 8; flush; step; put c0 8"},
+    {.name = "compact-packed",
+     .purpose = "Flush and compaction write compressed blocks and read them back.",
+     .geometry = &packed,
+     .policy = SYNC_ALWAYS,
+     .before = "put a0 200; put b0 64; flush; put a0 200; put c0 200",
+     .tape = "flush; compact"},
     {.name = "compact-all",
      .purpose = "A manual compaction of everything, with writes that are not synced.",
      .geometry = &steep,
@@ -675,5 +694,5 @@ void scenario_options(const struct scenario *s, struct options *out)
     out->write_buffer_bytes = g->write_buffer_bytes;
     out->spare_logs = 1;
     for (unsigned l = 0; l < LEVELS_MAX; l++)
-        out->codecs[l] = CODEC_NONE;
+        out->codecs[l] = g->compressed ? CODEC_BEST : CODEC_NONE;
 }

@@ -23,6 +23,7 @@ struct geometry {
     size_t level1_bytes, manifest_bytes, write_buffer_bytes;
     unsigned level0_tables;
     unsigned filter_bits;
+    bool compressed; /* all levels, where the codec is built in */
 };
 
 struct scenario {

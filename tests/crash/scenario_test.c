@@ -33,6 +33,27 @@ static void live_scenarios_have_a_tape_and_legal_sizes(void)
     CHECK(live >= 30);
 }
 
+/* One of them is there to have compressed blocks. */
+static void the_packed_scenario_compresses(void)
+{
+    const struct scenario *s = scenario_find("compact-packed");
+    struct options options;
+    struct trial t;
+    struct run r;
+    uint8_t tape[RUN_TAPE_BYTES];
+    REQUIRE(s != NULL);
+    scenario_options(s, &options);
+    CHECK_INT(options.codecs[0], CODEC_LZ4);
+    trial_init(&t, &options);
+    size_t n = run_tape(s, tape);
+    REQUIRE(run_start(&r, s, &t, 64));
+    run_play(&r, tape, n);
+    struct db_stats stats;
+    db_stats_get(r.db, &stats);
+    CHECK(db_stats_compression(&stats) > 1000);
+    run_end(&r);
+}
+
 static void waiting_scenarios_say_for_what(void)
 {
     for (size_t i = 0; i < scenario_count; i++)
@@ -68,4 +89,5 @@ CU_TestInfo crash_scenario_tests[] = {
      live_scenarios_have_a_tape_and_legal_sizes},
     {"waiting_scenarios_say_for_what", waiting_scenarios_say_for_what},
     {"each_one_plays_to_its_end", each_one_plays_to_its_end},
+    {"the_packed_scenario_compresses", the_packed_scenario_compresses},
     CU_TEST_INFO_NULL};

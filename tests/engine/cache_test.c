@@ -2,6 +2,10 @@
 
 #include "engine/cache.h"
 #include "fault/rng.h"
+#include "tests/support/peak.h"
+
+/* Bytes of the first buckets, which every cache with a block has. */
+#define BUCKETS 256
 
 static struct mem_counting mem;
 static struct cache *cache;
@@ -86,9 +90,27 @@ static void it_never_holds_more_than_its_capacity(void)
     end();
 }
 
+/* The smallest blocks there are: what stands around them is most of it. */
+static void what_it_takes_for_itself_counts(void)
+{
+    struct peak peak;
+    peak_init(&peak);
+    begin(1 << 20);
+    end();
+    mem.inner = &peak.mem;
+    cache = cache_new(&mem.mem, 1 << 20);
+    size_t empty = peak.bytes;
+    for (uint64_t i = 0; i < 40000; i++)
+        insert(1, i, 1);
+    CHECK(peak.bytes - empty <= 1 << 20);
+    CHECK_INT(bytes_held(), peak.bytes - empty);
+    CHECK(peak.bytes > 900000);
+    end();
+}
+
 static void what_is_larger_than_the_cache_is_turned_away(void)
 {
-    begin(1000);
+    begin(1000 + BUCKETS);
     CHECK(insert(1, 0, 100));
     CHECK(!insert(1, 1, 1000));
     CHECK(cached(1, 0));
@@ -97,7 +119,7 @@ static void what_is_larger_than_the_cache_is_turned_away(void)
 
 static void pinned_blocks_stay(void)
 {
-    begin(1000);
+    begin(1000 + BUCKETS);
     struct cache_entry *pinned = offer(1, 0, 300);
     REQUIRE(pinned != NULL);
     for (uint64_t i = 1; i < 100; i++)
@@ -114,7 +136,7 @@ static void pinned_blocks_stay(void)
 
 static void a_cache_full_of_pinned_blocks_takes_no_more(void)
 {
-    begin(1000);
+    begin(1000 + BUCKETS);
     struct cache_entry *pinned[2];
     for (uint64_t i = 0; i < 2; i++) {
         pinned[i] = offer(1, i, 350);
@@ -129,7 +151,7 @@ static void a_cache_full_of_pinned_blocks_takes_no_more(void)
 
 static void a_full_cache_takes_a_block_at_its_second_request(void)
 {
-    begin(1000);
+    begin(1000 + BUCKETS);
     insert(1, 0, 350);
     insert(1, 1, 350);
     CHECK(offer(1, 2, 350) == NULL);
@@ -144,20 +166,20 @@ static void a_full_cache_takes_a_block_at_its_second_request(void)
 
 static void a_cancelled_block_was_never_there(void)
 {
-    begin(1000);
+    begin(1000 + BUCKETS);
     uint8_t *bytes;
     struct cache_entry *e = cache_reserve(cache, 1, 0, 100, &bytes);
     REQUIRE(e != NULL);
     CHECK(!cached(1, 0));
     cache_cancel(cache, e);
     CHECK(!cached(1, 0));
-    CHECK_INT(bytes_held(), 0);
+    CHECK_INT(bytes_held(), BUCKETS);
     end();
 }
 
 static void one_borrower_at_a_time_gets_the_same_buffer(void)
 {
-    begin(1000);
+    begin(1000 + BUCKETS);
     uint8_t *first = cache_borrow(cache, 100), *second = cache_borrow(cache, 100);
     REQUIRE(first && second);
     CHECK(first != second);
@@ -248,6 +270,7 @@ CU_TestInfo engine_cache_tests[] = {
     {"what_was_inserted_is_found_under_its_place_only",
      what_was_inserted_is_found_under_its_place_only},
     {"it_never_holds_more_than_its_capacity", it_never_holds_more_than_its_capacity},
+    {"what_it_takes_for_itself_counts", what_it_takes_for_itself_counts},
     {"what_is_larger_than_the_cache_is_turned_away",
      what_is_larger_than_the_cache_is_turned_away},
     {"pinned_blocks_stay", pinned_blocks_stay},

@@ -107,6 +107,40 @@ static void a_missing_table_is_named(void)
     teststore_deinit(&t);
 }
 
+static int unlink_table(void *arg, const char *name)
+{
+    size_t n = strlen(name);
+    char(*names)[32] = arg;
+    if (n < 4 || strcmp(name + n - 4, ".sst") != 0) return 0;
+    while (**names)
+        names++;
+    snprintf(*names, sizeof *names, "%.31s", name);
+    return 0;
+}
+
+/* All of them, and one that is there but cut short. */
+static void every_table_that_cannot_be_opened_is_named(void)
+{
+    struct disk_dir *dir;
+    char names[64][32] = {{0}};
+    begin();
+    REQUIRE_INT(disk_dir_open(t.disk, TESTSTORE_DIR, &dir), 0);
+    REQUIRE_INT(disk_list(dir, unlink_table, names), 0);
+    REQUIRE(names[2][0] && !names[63][0]);
+    for (int i = 1; names[i][0]; i++)
+        REQUIRE_INT(disk_unlink(dir, names[i], SITE_OTHER_UNLINK), 0);
+    disk_dir_close(dir);
+    teststore_write_file(&t, names[0], "short", 5);
+
+    CHECK(check() != ERR_OK);
+
+    int n = 0;
+    for (; names[n][0]; n++)
+        CHECK(strstr(lines, names[n]) != NULL);
+    CHECK_INT(findings, n);
+    teststore_deinit(&t);
+}
+
 /* Opening would not notice: a data block is read when somebody asks for it. */
 static int damage_table(void *arg, const char *name)
 {
@@ -265,6 +299,8 @@ CU_TestInfo engine_db_check_tests[] = {
     {"a_directory_without_a_store_is_a_finding",
      a_directory_without_a_store_is_a_finding},
     {"a_missing_table_is_named", a_missing_table_is_named},
+    {"every_table_that_cannot_be_opened_is_named",
+     every_table_that_cannot_be_opened_is_named},
     {"every_damaged_table_is_reported_and_not_only_the_first",
      every_damaged_table_is_reported_and_not_only_the_first},
     {"every_damaged_block_of_a_table_is_reported",

@@ -1,5 +1,6 @@
 #include "tests/support/check.h"
 #include "tests/support/lazy_sched.h"
+#include "tests/support/peak.h"
 #include "tests/support/teststore.h"
 
 #include <errno.h>
@@ -679,6 +680,128 @@ static void statistics_agree_with_what_was_done(void)
     teststore_deinit(&t);
 }
 
+/* ---- the block cache under a store ---- */
+
+static void read_keys(struct teststore *t, int from, int to, int step)
+{
+    for (int i = from; i < to; i += step) {
+        char key[16];
+        slice value;
+        snprintf(key, sizeof key, "k%05d", i);
+        REQUIRE_INT(db_get(t->db, slice_text(key), &value, &t->why), ERR_OK);
+    }
+}
+
+static uint64_t cache_misses(struct teststore *t)
+{
+    struct db_stats stats;
+    db_stats_get(t->db, &stats);
+    return stats.cache_misses;
+}
+
+static void scan(struct teststore *t)
+{
+    struct db_iter *it;
+    int n = 0;
+    REQUIRE_INT(db_iter_new(t->db, &it), ERR_OK);
+    for (db_iter_first(it); db_iter_valid(it); db_iter_next(it))
+        n++;
+    for (db_iter_last(it); db_iter_valid(it); db_iter_prev(it))
+        n++;
+    CHECK_INT(n, 4000);
+    db_iter_free(it);
+}
+
+/* Keys that are read again and again stay in the cache while everything else is read once:
+ * by an iterator in both directions, or key by key. */
+static void what_is_hot_survives_a_scan_of_everything(void)
+{
+    for (int by_keys = 0; by_keys < 2; by_keys++) {
+        struct teststore t;
+        teststore_init(&t);
+        t.options.cache_bytes = 16 * 1024;
+        REQUIRE_INT(teststore_open(&t), ERR_OK);
+        teststore_fill(&t, "k", 2000, 60, 1); /* ten times the cache */
+        REQUIRE_INT(db_compact(t.db), ERR_OK);
+        for (int round = 0; round < 4; round++)
+            read_keys(&t, 0, 100, 1);
+        uint64_t misses = cache_misses(&t);
+        read_keys(&t, 0, 100, 1);
+        REQUIRE_INT(cache_misses(&t) - misses, 0); /* they fit */
+
+        if (by_keys)
+            read_keys(&t, 100, 2000, 7);
+        else
+            scan(&t);
+
+        misses = cache_misses(&t);
+        read_keys(&t, 0, 100, 1);
+        CHECK_INT(cache_misses(&t) - misses, 0);
+        teststore_deinit(&t);
+    }
+}
+
+/* ---- copies of a large value ---- */
+
+#define LARGE_BYTES ((size_t)4 << 20)
+
+/* The engine's memory beyond what it had, in large values. */
+static double copies(struct peak *p, size_t before)
+{
+    double n = ((double)p->most - (double)before) / (double)LARGE_BYTES;
+    p->most = p->bytes;
+    return n;
+}
+
+/* Written, flushed, read, compacted (two versions of it) and recovered: at no time does the
+ * engine hold more than two, and none when nobody asks. */
+static void of_a_large_value_there_are_two_copies_at_most(void)
+{
+    struct teststore t;
+    struct peak peak;
+    uint8_t *value = malloc(LARGE_BYTES);
+    REQUIRE(value != NULL);
+    memset(value, 'v', LARGE_BYTES);
+    peak_init(&peak);
+    teststore_init(&t);
+    t.mem.inner = &peak.mem;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    size_t idle = peak.bytes;
+    peak.most = idle;
+    struct batch b;
+    batch_init(&b, mem_libc(), 0); /* the caller's copy */
+    REQUIRE_INT(batch_put(&b, slice_text("large"), slice_of(value, LARGE_BYTES)), ERR_OK);
+
+    REQUIRE_INT(db_write(t.db, &b), ERR_OK);
+    double written = copies(&peak, idle);
+    REQUIRE_INT(db_flush(t.db), ERR_OK);
+    double flushed = copies(&peak, idle);
+    slice got;
+    REQUIRE_INT(db_get(t.db, slice_text("large"), &got, &t.why), ERR_OK);
+    CHECK_INT(got.size, LARGE_BYTES);
+    double read = copies(&peak, idle);
+    CHECK_INT(db_get(t.db, slice_text("lost"), &got, &t.why), ERR_NOT_FOUND);
+    CHECK(peak.bytes - idle < LARGE_BYTES / 16); /* now that nobody looks at it */
+    peak.most = peak.bytes;
+    REQUIRE_INT(db_write(t.db, &b), ERR_OK);
+    (void)copies(&peak, idle);
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+    double compacted = copies(&peak, idle);
+    REQUIRE_INT(db_write(t.db, &b), ERR_OK);
+    teststore_die(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    (void)copies(&peak, idle);
+    teststore_reopen(&t);
+    double recovered = copies(&peak, 0);
+    printf("     written %.2f, flushed %.2f, read %.2f, compacted %.2f, recovered %.2f\n",
+           written, flushed, read, compacted, recovered);
+    CHECK(written < 2.1 && flushed < 2.1 && read < 2.1);
+    CHECK(compacted < 2.1 && recovered < 2.1);
+    batch_deinit(&b);
+    free(value);
+    teststore_deinit(&t);
+}
+
 CU_TestInfo engine_db_tests[] = {
     {"a_new_store_is_empty_and_sound", a_new_store_is_empty_and_sound},
     {"a_put_is_read_back_overwritten_and_deleted",
@@ -727,5 +850,9 @@ CU_TestInfo engine_db_tests[] = {
      a_memtable_is_left_only_when_its_groups_are_settled},
     {"an_empty_group_whose_sync_fails_refuses_writes",
      an_empty_group_whose_sync_fails_refuses_writes},
+    {"what_is_hot_survives_a_scan_of_everything",
+     what_is_hot_survives_a_scan_of_everything},
+    {"of_a_large_value_there_are_two_copies_at_most",
+     of_a_large_value_there_are_two_copies_at_most},
     CU_TEST_INFO_NULL,
 };

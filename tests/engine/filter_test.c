@@ -94,6 +94,22 @@ static void keys_that_differ_only_in_length_or_zeros_have_other_hashes(void)
             CHECK(filter_hash(slice_of(zeros, i)) != filter_hash(slice_of(zeros, j)));
 }
 
+/* Keys that meet in the low bits under one seed do not under another. */
+static void a_seed_scatters_keys_that_were_chosen_for_another(void)
+{
+    uint64_t places = 0;
+    int chosen = 0;
+    CHECK(filter_hash_seeded(slice_text("key"), 0) == filter_hash(slice_text("key")));
+    for (int i = 0; chosen < 64; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "chosen%d", i);
+        if (filter_hash_seeded(slice_text(key), 7) % 1024 != 0) continue;
+        chosen++;
+        places |= (uint64_t)1 << filter_hash_seeded(slice_text(key), 8) % 64;
+    }
+    CHECK(__builtin_popcountll(places) > 32);
+}
+
 CU_TestInfo engine_filter_tests[] = {
     {"every_added_key_is_found", every_added_key_is_found},
     {"ten_bits_let_fewer_than_two_percent_pass",
@@ -103,5 +119,7 @@ CU_TestInfo engine_filter_tests[] = {
     {"the_hash_is_that_of_the_format", the_hash_is_that_of_the_format},
     {"keys_that_differ_only_in_length_or_zeros_have_other_hashes",
      keys_that_differ_only_in_length_or_zeros_have_other_hashes},
+    {"a_seed_scatters_keys_that_were_chosen_for_another",
+     a_seed_scatters_keys_that_were_chosen_for_another},
     CU_TEST_INFO_NULL,
 };

@@ -14,7 +14,7 @@ static void begin(void)
     levels_seal(&l); /* an empty version, to give tables back to */
     l.options.memtable_bytes = 4096;
     struct wal_writer none = {.log = 3};
-    REQUIRE_INT(memlog_new(&l.mem.mem, &l.options, &none, 4096, &m), ERR_OK);
+    REQUIRE_INT(memlog_new(&l.mem.mem, &l.options, 0, &none, 4096, &m), ERR_OK);
     memset(&m->books, 0, sizeof m->books);
     f = (struct flush){.mem = &l.mem.mem,
                        .dir = l.dir,

@@ -29,7 +29,7 @@ static void begin(void)
         REQUIRE_INT(wal_create(mem_libc(), dir, i + 1, 4096, 4096, &file, NULL), ERR_OK);
         wal_writer_init(&w, file, &wal_sites, i + 1, 0, (struct wal_chain){0, 0},
                         (struct wal_position){0, 0});
-        REQUIRE_INT(memlog_new(mem_libc(), &options, &w, 4096, &logs[i]), ERR_OK);
+        REQUIRE_INT(memlog_new(mem_libc(), &options, 0, &w, 4096, &logs[i]), ERR_OK);
     }
     log_sync_init(&job, 7);
 }

@@ -15,7 +15,7 @@ static void begin(void)
     options.memtable_bytes = 4096;
     mem_counting_init(&mem, mem_libc());
     struct wal_writer none = {.log = 3};
-    REQUIRE_INT(memlog_new(&mem.mem, &options, &none, 4096, &m), ERR_OK);
+    REQUIRE_INT(memlog_new(&mem.mem, &options, 0, &none, 4096, &m), ERR_OK);
     batch_init(&batch, mem_libc(), 0);
     memset(&books, 0, sizeof books);
 }
