@@ -29,6 +29,11 @@ void select_command(struct call *c)
 {
     int64_t db;
     if (!call_number(c, 1, &db)) return;
+    if (db < INT32_MIN || db > INT32_MAX) {
+        reply_error(c->out, "ERR value is out of range, value must between -2147483648 "
+                            "and 2147483647"); /* Redis's words */
+        return;
+    }
     if (db < 0 || db >= c->server->config.databases) {
         reply_error(c->out, "ERR DB index is out of range");
         return;

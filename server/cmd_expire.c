@@ -62,7 +62,8 @@ static bool change_deadline(struct call *c, const struct entry *old, int64_t dea
     slice value = slice_of(buf_bytes(&copy), buf_size(&copy));
     bool ok = !copy.failed;
     if (ok)
-        ok = call_put(c, c->argv[1], old, value, deadline_ms);
+        ok = (old->grown ? call_put_grown : call_put)(c, c->argv[1], old, value,
+                                                      deadline_ms);
     else
         reply_store_error(c, ERR_NOMEM, NULL);
     buf_deinit(&copy);

@@ -1,5 +1,6 @@
 /* OBJECT: what Redis tells of a value's inner form. Ours has one form only; the answers
- * are those that Redis would give for the same bytes. */
+ * are those that Redis would give for the same bytes with the same past: what grew in place
+ * stays raw until it is set anew. */
 #include "server/cmd.h"
 
 #include "server/number.h"
@@ -14,6 +15,8 @@ void object_encoding_command(struct call *c)
     if (!call_get(c, c->argv[2], &e)) return;
     if (!e.exists)
         reply_nil(c->out);
+    else if (e.grown)
+        reply_bulk_text(c->out, "raw");
     else if (number_parse(e.value, &v))
         reply_bulk_text(c->out, "int");
     else

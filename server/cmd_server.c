@@ -133,10 +133,9 @@ static void reply_config_error(struct call *c, slice name, const char *why)
                 (const char *)name.data, why);
 }
 
-/* Reads all pairs into *out; the running configuration is untouched. */
-static bool parse_config_pairs(struct call *c, struct config *out)
+/* May all of these be set, and each only once? */
+static bool may_set_all(struct call *c)
 {
-    char scratch[CONFIG_ERROR_BYTES];
     for (uint32_t i = 2; i < c->argc; i += 2) {
         slice name = c->argv[i];
         const struct config_setting *s = config_find(name);
@@ -148,15 +147,29 @@ static bool parse_config_pairs(struct call *c, struct config *out)
                 (const char *)name.data);
             return false;
         }
-        const char *error = NULL;
+        const char *error =
+            s->flags & CONFIG_MUTABLE ? NULL : "can't set immutable config";
         for (uint32_t j = 2; j < i; j += 2)
             if (config_find(c->argv[j]) == s) error = "duplicate parameter";
-        if (!error && !(s->flags & CONFIG_MUTABLE)) error = "can't set immutable config";
-        if (!error) error = config_set(out, s, c->argv[i + 1], scratch);
-        if (error) {
-            reply_config_error(c, name, error);
-            return false;
-        }
+        if (!error) continue;
+        reply_config_error(c, name, error);
+        return false;
+    }
+    return true;
+}
+
+/* Reads all pairs into *out; the running configuration is untouched. As in Redis no value
+ * is looked at before all names are good. */
+static bool parse_config_pairs(struct call *c, struct config *out)
+{
+    char scratch[CONFIG_ERROR_BYTES];
+    if (!may_set_all(c)) return false;
+    for (uint32_t i = 2; i < c->argc; i += 2) {
+        const char *error =
+            config_set(out, config_find(c->argv[i]), c->argv[i + 1], scratch);
+        if (!error) continue;
+        reply_config_error(c, c->argv[i], error);
+        return false;
     }
     return true;
 }

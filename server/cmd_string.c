@@ -231,7 +231,8 @@ void append_command(struct call *c)
     int64_t deadline_ms = old.exists ? old.deadline_ms : NO_DEADLINE;
     if (whole.failed)
         reply_store_error(c, ERR_NOMEM, NULL);
-    else if (call_put(c, c->argv[1], &old, value, deadline_ms))
+    else if ((old.exists ? call_put_grown : call_put)(c, c->argv[1], &old, value,
+                                                      deadline_ms))
         reply_int(c->out, (int64_t)value.size);
     buf_deinit(&whole);
 }

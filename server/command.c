@@ -101,6 +101,14 @@ bool call_put(struct call *c, slice key, const struct entry *old, slice value,
     return call_commit(c);
 }
 
+bool call_put_grown(struct call *c, slice key, const struct entry *old, slice value,
+                    int64_t deadline_ms)
+{
+    if (!call_begin(c)) return false;
+    keyspace_put_grown(call_keyspace(c), call_db(c), key, old, value, deadline_ms);
+    return call_commit(c);
+}
+
 bool call_remove(struct call *c, slice key, const struct entry *old)
 {
     if (!call_begin(c)) return false;

@@ -99,6 +99,9 @@ bool call_commit(struct call *c);
 /* begin, one put, commit */
 bool call_put(struct call *c, slice key, const struct entry *old, slice value,
               int64_t deadline_ms);
+/* The same for a value that grew in place, or had done so before. */
+bool call_put_grown(struct call *c, slice key, const struct entry *old, slice value,
+                    int64_t deadline_ms);
 bool call_remove(struct call *c, slice key, const struct entry *old);
 /* One line of a HELP subcommand after the other; the last one is NULL. */
 void reply_help(struct call *c, const char *const *lines);

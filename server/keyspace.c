@@ -16,6 +16,7 @@
 #define DEADLINE_RANGE 0x40 /* first byte of deadline keys, plus the namespace */
 #define DEADLINE_BYTES 8
 #define FLAG_DEADLINE  0x01
+#define FLAG_GROWN     0x02
 #define TYPE_SHIFT     4
 
 #define EXPIRE_RETRY_MS 1000
@@ -84,6 +85,7 @@ static bool decode(const struct keyspace *ks, slice bytes, struct entry *out)
     out->stored = true;
     out->exists = !is_expired(ks, deadline_ms);
     out->type = (enum value_type)(flags >> TYPE_SHIFT);
+    out->grown = flags & FLAG_GROWN;
     out->deadline_ms = deadline_ms;
     out->value = slice_of(bytes.data + head, bytes.size - head);
     return true;
@@ -210,10 +212,11 @@ static void change_deadline(struct keyspace *ks, unsigned ns, slice key, int64_t
     if (delta) note(ks, batch_register_add(ks->batch, REG_DEADLINES + ns, delta));
 }
 
+/* form: 0 or FLAG_GROWN */
 static void put_value(struct keyspace *ks, unsigned ns, slice key, slice value,
-                      int64_t deadline_ms)
+                      int64_t deadline_ms, unsigned form)
 {
-    uint8_t head[1 + DEADLINE_BYTES] = {TYPE_STRING << TYPE_SHIFT};
+    uint8_t head[1 + DEADLINE_BYTES] = {(uint8_t)(TYPE_STRING << TYPE_SHIFT | form)};
     size_t head_bytes = 1;
     if (deadline_ms != NO_DEADLINE) {
         head[0] |= FLAG_DEADLINE;
@@ -224,15 +227,27 @@ static void put_value(struct keyspace *ks, unsigned ns, slice key, slice value,
          batch_put2(ks->batch, data_key(ks, ns, key), slice_of(head, head_bytes), value));
 }
 
-void keyspace_put(struct keyspace *ks, unsigned db, slice key, const struct entry *old,
-                  slice value, int64_t deadline_ms)
+static void put(struct keyspace *ks, unsigned db, slice key, const struct entry *old,
+                slice value, int64_t deadline_ms, unsigned form)
 {
     assert(ks->batch);
     assert(deadline_ms >= NO_DEADLINE);
     unsigned ns = namespace_of(ks, db);
-    put_value(ks, ns, key, value, deadline_ms);
+    put_value(ks, ns, key, value, deadline_ms, form);
     if (!old->stored) note(ks, batch_register_add(ks->batch, REG_KEYS + ns, 1));
     change_deadline(ks, ns, key, old->deadline_ms, deadline_ms);
+}
+
+void keyspace_put(struct keyspace *ks, unsigned db, slice key, const struct entry *old,
+                  slice value, int64_t deadline_ms)
+{
+    put(ks, db, key, old, value, deadline_ms, 0);
+}
+
+void keyspace_put_grown(struct keyspace *ks, unsigned db, slice key,
+                        const struct entry *old, slice value, int64_t deadline_ms)
+{
+    put(ks, db, key, old, value, deadline_ms, FLAG_GROWN);
 }
 
 void keyspace_put_blindly(struct keyspace *ks, unsigned db, slice key, slice value)
@@ -248,7 +263,7 @@ void keyspace_put_blindly(struct keyspace *ks, unsigned db, slice key, slice val
 void keyspace_put_again(struct keyspace *ks, unsigned db, slice key, slice value)
 {
     assert(ks->batch);
-    put_value(ks, namespace_of(ks, db), key, value, NO_DEADLINE);
+    put_value(ks, namespace_of(ks, db), key, value, NO_DEADLINE, 0);
 }
 
 static void remove_stored(struct keyspace *ks, unsigned ns, slice key,

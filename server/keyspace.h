@@ -14,7 +14,8 @@
  * Bytes in the store, for a key K in namespace n (0..15):
  *
  *   n K                    -> flags [deadline] value
- *                             flags: bit 0: a deadline follows; bits 4..7: type, 0 string
+ *                             flags: bit 0: a deadline follows; bit 1: the value grew in
+ *                             place; bits 4..7: type, 0 string
  *                             deadline: 8 bytes, big-endian, milliseconds since 1970
  *   (40h + n) deadline K   -> nothing; exists exactly for keys with a deadline
  *
@@ -44,6 +45,7 @@ struct entry {
     bool stored; /* there is something, expired or not */
     bool exists; /* stored and not expired: what clients see */
     enum value_type type;
+    bool grown;          /* in place: Redis would keep the value as raw bytes */
     int64_t deadline_ms; /* or NO_DEADLINE */
     slice value;
 };
@@ -92,6 +94,9 @@ enum err keyspace_commit(struct keyspace *ks);
  * neither in this change nor since; the value must not lie in the store. */
 void keyspace_put(struct keyspace *ks, unsigned db, slice key, const struct entry *old,
                   slice value, int64_t deadline_ms);
+/* The same for a value that grew in place, or that had done so before. */
+void keyspace_put_grown(struct keyspace *ks, unsigned db, slice key,
+                        const struct entry *old, slice value, int64_t deadline_ms);
 void keyspace_remove(struct keyspace *ks, unsigned db, slice key,
                      const struct entry *old);
 /* Looks the key up by itself; without deadline. */

@@ -36,7 +36,7 @@ static void watch_signals(void)
 
 static void log_line(void *arg, enum log_level level, const char *line)
 {
-    static const char *const names[] = {"debug", "info", "warning"};
+    static const char *const names[] = {"verbose", "notice", "warning"};
     (void)arg;
     time_t now = (time_t)(clock_wall_ms(clock_real()) / 1000);
     struct tm utc;
