@@ -195,7 +195,7 @@ static int trace(const struct arguments *a)
         return 2;
     }
     for (size_t i = 0; i < scenario_count; i++)
-        if (!scenarios[i].waiting && !scenarios[i].scheduled &&
+        if (!scenarios[i].waiting && !scenarios[i].scheduled && !scenarios[i].copies &&
             (!a->scenario || !strcmp(a->scenario, scenarios[i].name)))
             trace_scenario(out, &scenarios[i], a->skip_every, a->options.walk_max);
     return fflush(out) ? 2 : 0;
@@ -220,7 +220,8 @@ static void plan_random(struct campaign *c, const struct arguments *a)
     for (uint64_t i = 0; c->row_count < ROWS_MAX && i < a->random; i++) {
         uint64_t seed = a->options.seed + i;
         uint32_t scenario = (uint32_t)(seed % scenario_count);
-        if (!scenarios[scenario].tape || scenarios[scenario].scheduled) scenario = 1;
+        const struct scenario *s = &scenarios[scenario];
+        if (!s->tape || s->scheduled || s->copies) scenario = 1;
         campaign_add(c, scenario, seed % 2 ? PASS_CUTS : PASS_TORN)->seed = seed;
     }
     printf("seeds %llu to %llu; go on with --seed %llu\n",
@@ -247,6 +248,7 @@ static void plan_rows(struct campaign *c, const struct arguments *a)
             if (s->waiting || (a->scenario && strcmp(a->scenario, s->name))) continue;
             if ((s->dialogue != NULL) != (p == PASS_SERVER)) continue;
             if (s->scheduled != (p == PASS_INTERLEAVE)) continue;
+            if (s->copies && p == PASS_DEEP) continue; /* it keeps one directory only */
             campaign_add(c, i, (enum pass)p);
         }
     }

@@ -355,6 +355,25 @@ static void work(struct run *r, enum tape_kind kind)
         run_break(r, "background work: %s", err_text(e));
 }
 
+/* To the history it is a group: wholly there or not, and after everything before it. */
+static void take_checkpoint(struct run *r)
+{
+    struct err_detail why;
+    model_register_set(r->model, TRIAL_COPY_REGISTER, 1);
+    size_t group = model_issue(r->model);
+    struct model_digest now = model_digest_now(r->model);
+    r->trial->copy_state = trial_state(r->trial, &now);
+    run_note(r, RUN_ISSUED, group);
+    enum err e = db_checkpoint(r->db, NULL, TRIAL_COPY, &why);
+    if (e) {
+        run_break(r, "checkpoint: %s", why.text);
+        return;
+    }
+    model_ack(r->model, policy_of(r), r->clock.mono_us);
+    model_durable(r->model);
+    run_note(r, RUN_ACKED, group);
+}
+
 /* A store that has come back through a new log has everything in it, and what it refused
  * before is gone for good. */
 static void notice_comeback(struct run *r)
@@ -399,8 +418,13 @@ static void play_operation(struct run *r, const struct tape_op *op)
     case TAPE_SCAN: check_scan(r); break;
     case TAPE_ITERATE: turn_iterator(r); break;
     case TAPE_STEP: db_step(r->db); break;
-    case TAPE_FLUSH:
-    case TAPE_COMPACT: work(r, op->kind); break;
+    case TAPE_FLUSH: work(r, op->kind); break;
+    case TAPE_COMPACT:
+        if (r->scenario->copies)
+            take_checkpoint(r);
+        else
+            work(r, op->kind);
+        break;
     case TAPE_POLICY:
         r->trial->options.sync = (enum sync_policy)op->number;
         db_set_sync(r->db, policy_of(r));
@@ -495,6 +519,7 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
         r->switching ? switching_sched(r->switching) : sched_inline_new(mem_libc());
     r->model = model_new(mem_libc());
     t->stranger = s->stranger;
+    t->copies = s->copies;
     if (s->dialogue) r->talk = talk_new(r);
     if (s->before) {
         uint8_t tape[RUN_TAPE_BYTES];

@@ -37,6 +37,7 @@ struct scenario {
     const char *waiting;     /* for what; NULL: live */
     bool stranger;           /* somebody else's file lies in the directory */
     bool overlapped;         /* groups are submitted, and the next begins meanwhile */
+    bool copies;             /* `compact` takes a checkpoint instead, once */
     bool scheduled;          /* jobs are coroutines: pass interleave, and no other */
 };
 

@@ -117,8 +117,8 @@ static void unwatch(struct trial *t, struct trial_store *s)
     s->watch = NULL;
 }
 
-enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
-                    struct err_detail *why)
+static enum err open_named(struct trial *t, struct disk *disk, const char *name,
+                           struct trial_store *out, struct err_detail *why)
 {
     *out = (struct trial_store){
         .disk = disk, .place = pool_mem_place(&t->pool), .handles = trial_handles(disk)};
@@ -131,10 +131,16 @@ enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
                          .log = t->log,
                          .log_arg = t->log_arg};
     enum err e = t->asker ? ask_open(t, out, why)
-                          : db_open(&env, TRIAL_DIR, &t->options, &out->db, why);
+                          : db_open(&env, name, &t->options, &out->db, why);
     if (e) unwatch(t, out);
     if (e) pool_mem_release(&t->pool, out->place);
     return e;
+}
+
+enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
+                    struct err_detail *why)
+{
+    return open_named(t, disk, TRIAL_DIR, out, why);
 }
 
 static enum err close_store(struct trial *t, struct trial_store *s)
@@ -206,6 +212,28 @@ static enum err get_all(const struct trial *t, struct db *db, struct model_diges
     return ERR_OK;
 }
 
+static bool copy_there(struct disk *disk)
+{
+    struct disk_dir *dir;
+    int e = disk_dir_open(disk, TRIAL_COPY, &dir);
+    if (!e) disk_dir_close(dir);
+    return !e;
+}
+
+bool trial_lost_copy(const struct trial *t, uint32_t before, uint32_t after)
+{
+    if (!t->copies) return false;
+    struct model_digest d = *trial_digest(t, after);
+    model_digest_register(&d, TRIAL_COPY_REGISTER, 1);
+    return model_digest_equal(&d, trial_digest(t, before));
+}
+
+static uint64_t register_of(const struct trial *t, const struct db *db, unsigned r)
+{
+    if (t->copies && r == TRIAL_COPY_REGISTER) return copy_there(db->env.disk);
+    return db_register(db, r);
+}
+
 struct verdict trial_read(struct trial *t, struct db *db)
 {
     struct err_detail why = {.code = ERR_OK};
@@ -221,7 +249,7 @@ struct verdict trial_read(struct trial *t, struct db *db)
                               (unsigned long long)got.keys);
     }
     for (unsigned r = 0; r < REGISTERS; r++) {
-        uint64_t value = db_register(db, r);
+        uint64_t value = register_of(t, db, r);
         if (value) model_digest_register(&seen, r, value);
     }
     return (struct verdict){.state = trial_state(t, &seen)};
@@ -378,7 +406,7 @@ static enum err expect_present(struct trial *t, struct db *db, struct expectatio
     e = db_iter_error(it, NULL);
     db_iter_free(it);
     for (unsigned r = 0; r < REGISTERS; r++)
-        x->registers[r] = db_register(db, r);
+        x->registers[r] = register_of(t, db, r);
     return e;
 }
 
@@ -416,6 +444,15 @@ static struct verdict work_on(struct trial *t, struct db *db, uint32_t *want)
     return expect_state(t, db, *want, "after a compaction");
 }
 
+/* What a checkpoint that was cut has left is not in the way of the next one. */
+static struct verdict copy_anew(struct trial *t, struct db *db, struct verdict v)
+{
+    struct err_detail why;
+    enum err e = db_checkpoint(db, NULL, TRIAL_COPY, &why);
+    if (e) return trial_fail(t, ORACLE_WORKS, "a checkpoint: %s", why.text);
+    return v;
+}
+
 static struct verdict store_works(struct trial *t, struct disk *disk)
 {
     struct trial_store s;
@@ -435,6 +472,8 @@ static struct verdict store_works(struct trial *t, struct disk *disk)
         v.failed = ORACLE_WORKS;
     else if (trial_asks(t, ORACLE_FILES) && !files_right(t, s.db))
         v.failed = ORACLE_FILES;
+    else if (t->copies && !copy_there(disk))
+        v = copy_anew(t, s.db, v);
     trial_close(t, disk, &s);
     return v;
 }
@@ -459,6 +498,28 @@ static struct verdict ask_after(struct trial *t, struct disk *disk, struct verdi
         disk_sim_rollback(disk, before);
     }
     return asked.failed ? asked : v;
+}
+
+/* A checkpoint that has its name is a store, with what was in the other one then. */
+static struct verdict ask_copy(struct trial *t, struct disk *disk, struct verdict v)
+{
+    struct trial_store s;
+    struct err_detail why;
+    if (!copy_there(disk)) return v;
+    unsigned before = disk_sim_snapshot(disk);
+    enum err e = open_named(t, disk, TRIAL_COPY, &s, &why);
+    if (e) {
+        v = trial_fail(t, ORACLE_OPEN, "the copy: %s: %s", err_text(e), why.text);
+    } else {
+        struct verdict c = trial_read(t, s.db);
+        if (!c.failed && !tables_whole(t, s.db)) c.failed = ORACLE_FILES;
+        if (!c.failed && c.state != t->copy_state)
+            c = trial_fail(t, ORACLE_PREFIX, "the copy holds something else");
+        if (c.failed) v = c;
+        trial_drop(t, &s);
+    }
+    disk_sim_rollback(disk, before);
+    return v;
 }
 
 /* ---- one image ---- */
@@ -495,5 +556,5 @@ struct verdict trial_image(struct trial *t, struct disk *disk)
     if (!v.failed) v = ask_after(t, disk, v);
     bool clean = trial_close(t, disk, &s);
     if (!v.failed && trial_asks(t, ORACLE_LEAK) && !clean) v.failed = ORACLE_LEAK;
-    return v;
+    return v.failed || !t->copies ? v : ask_copy(t, disk, v);
 }

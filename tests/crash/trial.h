@@ -29,7 +29,10 @@
 #define TRIAL_DIR      "db" /* the store's directory */
 #define TRIAL_STRANGER "notes.txt"
 #define ORDER_EVERY    64
-#define TRIAL_WALL_MS  INT64_C(1700000000000) /* the clock when a scenario begins */
+#define TRIAL_COPY     "copy" /* where a checkpoint goes */
+/* That there is a checkpoint is part of a state, as a register that no tape uses. */
+#define TRIAL_COPY_REGISTER 3
+#define TRIAL_WALL_MS       INT64_C(1700000000000) /* the clock when a scenario begins */
 
 struct asker;
 struct server;
@@ -74,6 +77,8 @@ struct trial {
     uint8_t keys[TAPE_KEYS]; /* indices of keys that are ever written */
     size_t key_count;
     bool stranger;       /* a file TRIAL_STRANGER must be untouched */
+    bool copies;         /* a checkpoint may be there: it must be whole then, and hold */
+    uint32_t copy_state; /* ... what the store held when it was taken */
     struct asker *asker; /* a whole server is started, and asked over a socket; or NULL */
     struct trial_states states;
     struct image_set after; /* what was already asked of equal recovered stores */
@@ -102,6 +107,10 @@ static inline const struct model_digest *trial_digest(const struct trial *t, uin
 {
     return &t->states.digest[s - 1];
 }
+/* Do the states differ in the checkpoint only, which is gone in the second? As long as its
+ * name is not durable it was promised to nobody, and recovery does not serve it: after a
+ * killed process the next power cut may take it. */
+bool trial_lost_copy(const struct trial *t, uint32_t before, uint32_t after);
 static inline bool trial_asks(struct trial *t, enum oracle o)
 {
     if (t->silenced >> o & 1) return false;
