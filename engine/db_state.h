@@ -73,9 +73,9 @@ struct db {
     struct memlog *immutables[STORE_LOGS_MAX]; /* oldest first */
     size_t immutable_count;
     struct batch group; /* payload of the open group's record */
-    bool in_group;
-    size_t batch_size; /* of the group when the open batch began */
+    size_t batch_size;  /* of the group when the open batch began */
     uint32_t batch_count;
+    bool in_group;
     bool batch_had_books;
     bool in_batch;
     struct logged_group logged; /* the group before it, until it is settled */
