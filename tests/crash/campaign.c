@@ -15,7 +15,9 @@
 
 #define RANDOM_OPERATIONS  14
 #define TORN_WALK_MAX      (1u << 16)
-#define DEEP_INNER_MAX     (1u << 17)
+#define DEEP_INNER_MAX     (1u << 20)
+#define NEST_DEPTH         3
+#define NEST_IMAGES        12 /* the five smallest scenarios have no more */
 #define SCHEDULE_INNER_MAX (1u << 8)
 #define DEEP_CHUNK_BYTES   512    /* a disk's sector */
 #define LOOK_US            200000 /* between two looks of the parent */
@@ -80,6 +82,8 @@ void campaign_options(const struct campaign *c, const struct campaign_row *row,
     bool coarse = out->deep || row->pass == PASS_INTERLEAVE;
     if (coarse && !c->fine) out->chunk_bytes = DEEP_CHUNK_BYTES;
     if (out->deep) out->inner_max = DEEP_INNER_MAX;
+    if (out->deep) out->nest = NEST_DEPTH;
+    out->nest_max = NEST_IMAGES;
     /* Thousands of states in which a process may die, each with a recovery. */
     if (row->pass == PASS_INTERLEAVE) out->inner_max = SCHEDULE_INNER_MAX;
     if (row->seed) out->seed = row->seed;

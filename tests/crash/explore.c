@@ -202,6 +202,7 @@ int explorer_walk(struct explorer *x, struct disk *disk, unsigned tau, image_fn 
 static int visit_cut(void *arg, struct disk *disk, const struct image *image)
 {
     struct explorer *x = arg;
+    if (x->nesting) return explorer_visit_nested(x, disk, image, &x->expected);
     explorer_tick(x);
     x->stats.images += image->weight;
     if (x->options.shards > 1 && image->hash[1] % x->options.shards != x->options.shard)
@@ -232,6 +233,7 @@ static void explore_window(struct explorer *x, uint32_t ordinal)
     explorer_walk(x, x->run.disk, x->options.tau, visit_cut, x, &analytic, &whole);
     x->step_count--;
     disk_sim_rollback(x->run.disk, before);
+    if (x->nesting) return;
     x->stats.windows++;
     if (analytic > x->stats.largest) x->stats.largest = analytic;
     if (!whole) x->stats.sampled++;
@@ -328,7 +330,8 @@ static void on_call(void *arg, const struct tap_call *call)
         /* Between a cut on the tape and the end of the recovery after it the model
          * still tells of the life before: kills are judged again from then on. */
         bool shard = ordinal % x->options.shards == x->options.shard;
-        if (x->options.kills && due.kills && shard && !x->expected.exact && !x->stop)
+        bool kills = x->options.kills && !x->nesting;
+        if (kills && due.kills && shard && !x->expected.exact && !x->stop)
             explore_kills(x, call, ordinal);
     }
     disk_tap_resume(x->run.disk, tapped);
@@ -399,6 +402,7 @@ void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
     x->violated = x->stop = false;
     x->level = x->step_count = 0;
     x->watching = false;
+    x->nesting = 0;
     image_store_clear(x->queue);
     x->origin_count = x->origin = 0;
     x->text_used = 0;
@@ -433,6 +437,13 @@ void explorer_play(struct explorer *x, const uint8_t *tape, size_t size)
     if (r->broken) explorer_violate(x, ORACLE_ANSWER, r->why);
 }
 
+/* Of few enough images, nothing left out. */
+static bool fixpoint(const struct explorer *x)
+{
+    return x->options.deep && !x->stop && !x->stats.unfinished &&
+           x->stats.primary <= x->options.nest_max;
+}
+
 bool explore(struct explorer *x, const uint8_t *tape, size_t size)
 {
     uint8_t own[RUN_TAPE_BYTES];
@@ -443,6 +454,10 @@ bool explore(struct explorer *x, const uint8_t *tape, size_t size)
         explorer_play(x, tape, size);
         if (x->options.deep && !x->stop) explorer_follow(x);
         run_end(&x->run);
+        if (x->options.nest && fixpoint(x)) {
+            explorer_nest(x, tape, size);
+            run_end(&x->run);
+        }
     }
     bool asked = !(x->trial.silenced >> ORACLE_ORDER & 1);
     if (asked) x->trial.ran[ORACLE_ORDER]++;

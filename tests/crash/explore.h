@@ -29,6 +29,8 @@ struct explore_options {
     bool mixed;           /* ... reopens, and the power fails */
     bool deep;            /* crashes inside recovery, to the fixpoint */
     unsigned levels;      /* deep: at most so many; 0: EXPLORE_LEVELS */
+    unsigned nest;        /* deep: so many crashes one by one against a fixpoint */
+    uint64_t nest_max;    /* ... of at most so many distinct images of the run's windows */
     uint32_t chunk_bytes; /* of the disk: 64 or 512 */
     uint64_t walk_max;    /* larger windows are sampled */
     uint64_t inner_max;   /* the same inside recoveries */
@@ -60,6 +62,8 @@ struct explore_stats {
     uint64_t largest;         /* window */
     uint64_t unfinished;      /* images and windows that were not followed whole */
     unsigned deepest;         /* crashes on the way to some image */
+    unsigned depth;           /* no fixpoint: all images of so many crashes were judged */
+    uint64_t nested;          /* images that were recovered without merging anything */
     bool timed_out;
     double seconds;        /* processor time */
     uint64_t schedules;    /* with at most so many preemptions; 0: not all were walked */

@@ -41,10 +41,21 @@ static int visit_inside(void *arg, struct disk *disk, const struct image *image)
 {
     struct recovery_watch *w = arg;
     struct explorer *x = w->x;
+    if (x->nesting) return explorer_visit_nested(x, disk, image, w->expected);
     explorer_tick(x);
     struct verdict v = explorer_verdict(x, disk, image->hash, true);
     explorer_judge(x, v, w->expected);
     return x->stop;
+}
+
+/* The queue is in the order of generations: what has fewer crashes than what is left out
+ * has been followed. A kill is a crash, too. */
+void explorer_leave_out(struct explorer *x)
+{
+    unsigned generation = x->origins[x->origin].generation;
+    if (!generation) generation = 1;
+    x->stats.unfinished++;
+    if (!x->stats.depth || generation < x->stats.depth) x->stats.depth = generation;
 }
 
 static void walk_inside(struct recovery_watch *w, uint32_t ordinal)
@@ -55,7 +66,7 @@ static void walk_inside(struct recovery_watch *w, uint32_t ordinal)
     x->steps[x->step_count++] = (struct step){.ordinal = ordinal};
     explorer_walk(x, w->disk, 0, visit_inside, w, &analytic, &whole);
     x->step_count--;
-    if (!whole) x->stats.unfinished++;
+    if (!whole) explorer_leave_out(x);
 }
 
 static void add_class(struct explorer *x, struct class_view *view,
@@ -71,7 +82,7 @@ static void cut_inside(struct recovery_watch *w, uint32_t ordinal)
 {
     struct explorer *x = w->x;
     struct class_view view, *outer = x->view;
-    if (!w->expected->exact) {
+    if (!w->expected->exact || x->nesting) {
         walk_inside(w, ordinal);
         return;
     }
@@ -226,6 +237,14 @@ static uint32_t recover_anew(struct explorer *x, struct disk *disk,
     return value;
 }
 
+uint32_t explorer_recover_plainly(struct explorer *x, struct disk *disk,
+                                  struct verdict *v)
+{
+    *v = recover_image(x, disk, NULL);
+    x->view = NULL;
+    return packed(*v);
+}
+
 /* One of many images of a known class is recovered all the same. */
 static void try_class(struct explorer *x, struct disk *disk, uint32_t class)
 {
@@ -287,10 +306,10 @@ static void follow_one(struct explorer *x, struct disk *disk)
     unsigned generation = x->origins[note.b].generation;
     if (generation > x->stats.deepest) x->stats.deepest = generation;
     if (x->options.levels && generation > x->options.levels)
-        x->stats.unfinished++;
+        explorer_leave_out(x);
     else
         explorer_recover(x, disk, &same);
-    if (class && view.broken) x->stats.unfinished++;
+    if (class && view.broken) explorer_leave_out(x);
     x->view = NULL;
     disk_sim_rollback(disk, before);
 }
@@ -301,6 +320,7 @@ void explorer_follow(struct explorer *x)
     if (disk_sim_new(mem_libc(), disk_sim_config(x->run.disk), &disk)) abort();
     while (image_store_count(x->queue) > 0 && !x->stop)
         follow_one(x, disk);
+    if (x->stop) explorer_leave_out(x); /* the one at hand, and the younger ones */
     x->stats.unfinished += image_store_count(x->queue);
     x->origin = 0;
     disk_sim_free(disk);

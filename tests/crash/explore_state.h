@@ -51,7 +51,8 @@ struct explorer {
     struct image_set opened;  /* classes of windows inside recoveries */
     struct class_view *view;  /* of the image or window that is recovered; or NULL */
     struct images *windows[EXPLORE_LEVELS + 2];
-    unsigned level; /* windows that are open */
+    unsigned level;   /* windows that are open */
+    unsigned nesting; /* explorer_nest: their number at most; else 0 */
     struct step steps[EXPLORE_LEVELS + 2];
     unsigned step_count;
     bool watching;             /* a recovery whose crashes are explored goes on */
@@ -129,7 +130,22 @@ struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
 void explorer_recover(struct explorer *x, struct disk *disk,
                       const struct expected *before);
 
+/* The same without a look at what is known, and nothing of it is remembered. Returns what
+ * the tables would say. */
+uint32_t explorer_recover_plainly(struct explorer *x, struct disk *disk,
+                                  struct verdict *v);
+/* Something was not followed to its end. */
+void explorer_leave_out(struct explorer *x);
+
 /* Deep: follows the recoveries of all images in the queue, until none is new. */
 void explorer_follow(struct explorer *x);
+
+/* explore_nest.c */
+
+/* After a fixpoint: options.nest crashes inside each other, nothing merged. */
+void explorer_nest(struct explorer *x, const uint8_t *tape, size_t size);
+/* One image of that. Non-zero: stop. */
+int explorer_visit_nested(struct explorer *x, struct disk *disk,
+                          const struct image *image, const struct expected *e);
 
 #endif

@@ -65,10 +65,13 @@ void report_progress(const struct campaign *c)
 
 /* ---- the table ---- */
 
-static const char *fixpoint_word(const struct campaign_row *row)
+/* "yes", or so many crashes. */
+static const char *fixpoint_word(const struct campaign_row *row, char number[12])
 {
     if (row->pass != PASS_DEEP) return "-";
-    return row->stats.unfinished || row->stats.timed_out ? "no" : "yes";
+    if (!row->stats.unfinished && !row->stats.timed_out) return "yes";
+    snprintf(number, 12, "%u", row->stats.depth);
+    return number;
 }
 
 /* How much of what was sampled in the table was judged whole by other means. */
@@ -83,6 +86,21 @@ static void report_lazy(const struct campaign *c)
     if (!sampled) return;
     printf("lazy walks: %llu of %llu sampled windows judged whole, %llu leaves\n",
            (ull)lazy, (ull)sampled, (ull)leaves);
+}
+
+/* Fixpoints that were held against crashes one by one. */
+static void report_nested(const struct campaign *c)
+{
+    uint64_t nested = 0;
+    unsigned rows = 0;
+    for (size_t i = 0; i < c->row_count; i++) {
+        nested += c->rows[i].stats.nested;
+        rows += c->rows[i].stats.nested > 0;
+    }
+    if (rows)
+        printf("nested: %llu images of crashes inside each other, nothing merged, known to "
+               "the fixpoints of %u scenarios\n",
+               (ull)nested, rows);
 }
 
 /* What the scheduled scenarios were played under. */
@@ -110,14 +128,16 @@ void report_table(const struct campaign *c)
     for (size_t i = 0; i < c->row_count; i++) {
         const struct campaign_row *row = &c->rows[i];
         const struct explore_stats *s = &row->stats;
+        char number[12];
         printf("%-21s %-10s %7llu %6llu %8llu %12llu %10llu %10llu %7llu %4s %8.0f%s%s\n",
                scenarios[row->scenario].name, pass_name(row->pass), (ull)s->windows,
                (ull)s->kills, (ull)s->sampled, (ull)s->analytic, (ull)s->primary,
-               (ull)s->distinct, (ull)s->largest, fixpoint_word(row),
+               (ull)s->distinct, (ull)s->largest, fixpoint_word(row, number),
                rate(s->distinct, s->seconds), s->timed_out ? " (out of time)" : "",
                row->violated ? " VIOLATION" : "");
     }
     report_lazy(c);
+    report_nested(c);
     report_schedules(c);
 }
 
