@@ -22,15 +22,15 @@
 
 struct explore_options {
     enum disk_profile profile;
-    uint32_t spared;      /* profile V: as in struct disk_sim_config */
-    unsigned tau;         /* chunks that are torn in one power cut */
-    bool cuts;            /* power cuts, as the profile says */
-    bool kills;           /* the process dies, at every call */
-    bool mixed;           /* ... reopens, and the power fails */
-    bool deep;            /* crashes inside recovery, to the fixpoint */
-    unsigned levels;      /* deep: at most so many; 0: EXPLORE_LEVELS */
-    unsigned nest;        /* deep: so many crashes one by one against a fixpoint */
-    uint64_t nest_max;    /* ... of at most so many distinct images of the run's windows */
+    uint32_t spared;   /* profile V: as in struct disk_sim_config */
+    unsigned tau;      /* chunks that are torn in one power cut */
+    bool cuts;         /* power cuts, as the profile says */
+    bool kills;        /* the process dies, at every call */
+    bool mixed;        /* ... reopens, and the power fails */
+    bool deep;         /* crashes inside recovery, to the fixpoint */
+    unsigned levels;   /* deep: at most so many; 0: EXPLORE_LEVELS */
+    unsigned nest;     /* deep: so many crashes one by one against a fixpoint */
+    uint64_t nest_max; /* ... of at most so many distinct images of the run's windows */
     uint32_t chunk_bytes; /* of the disk: 64 or 512 */
     uint64_t walk_max;    /* larger windows are sampled */
     uint64_t inner_max;   /* the same inside recoveries */

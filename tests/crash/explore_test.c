@@ -119,6 +119,42 @@ static void a_wrong_class_is_noticed(void)
     }
 }
 
+/* Two crashes inside each other, nothing merged: each image is one of the fixpoint's. */
+static void the_fixpoint_knows_what_nested_crashes_lead_to(void)
+{
+    struct explore_options o;
+    explore_options_init(&o);
+    o.deep = true;
+    o.inner_max = 1u << 17;
+    o.chunk_bytes = 512;
+    o.nest = 2;
+    o.nest_max = 12;
+    struct explorer *x = start("group", &o);
+
+    CHECK(explore(x, NULL, 0));
+
+    const struct explore_stats *s = explorer_stats(x);
+    CHECK_INT(s->unfinished, 0);
+    CHECK(s->nested > 1000);
+    explorer_free(x);
+}
+
+static void what_is_left_out_bounds_the_depth(void)
+{
+    struct explore_options o;
+    explore_options_init(&o);
+    o.deep = true;
+    o.chunk_bytes = 512;
+    o.levels = 2;
+    struct explorer *x = start("group", &o);
+
+    CHECK(explore(x, NULL, 0));
+
+    CHECK(explorer_stats(x)->unfinished > 0);
+    CHECK_INT(explorer_stats(x)->depth, 3);
+    explorer_free(x);
+}
+
 #ifdef FIU_ENABLE
 
 /* No crash at all: the ordering assert is asked about the run alone. What it says first
@@ -172,6 +208,9 @@ CU_TestInfo crash_explore_tests[] = {
     {"equal_runs_have_equal_counts", equal_runs_have_equal_counts},
     {"shards_divide_the_images", shards_divide_the_images},
     {"a_wrong_class_is_noticed", a_wrong_class_is_noticed},
+    {"the_fixpoint_knows_what_nested_crashes_lead_to",
+     the_fixpoint_knows_what_nested_crashes_lead_to},
+    {"what_is_left_out_bounds_the_depth", what_is_left_out_bounds_the_depth},
 #ifdef FIU_ENABLE
     {"a_barrier_out_of_order_is_found_without_a_crash",
      a_barrier_out_of_order_is_found_without_a_crash},

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault/disk_sim.h"
+
 #define NAMES_MAX 4096
+#define FILES_MAX 256 /* of one image */
 
 struct image_store {
     uint8_t *chunks; /* chunk i stands at i * IMAGE_STORE_CHUNK */
@@ -149,11 +152,34 @@ static void reserve(struct image_store *s, size_t bytes)
     s->buffer_size = need;
 }
 
+#define LINK_MARK UINT32_MAX /* in place of a size: another name of the file behind it */
+
 struct push {
     struct image_store *store;
+    struct disk *disk;
+    const char *path;
     struct disk_dir *dir;
     uint32_t files;
+    uint32_t inodes[FILES_MAX], names[FILES_MAX]; /* of the files so far */
 };
+
+/* Notes the name of a file that was pushed under another one. */
+static bool push_link(struct push *p, const char *name)
+{
+    struct image_store *s = p->store;
+    uint32_t inode = disk_sim_inode(p->disk, p->path, name);
+    assert(p->files < FILES_MAX);
+    p->inodes[p->files] = inode;
+    p->names[p->files] = name_number(s, name);
+    for (uint32_t i = 0; i < p->files; i++) {
+        if (p->inodes[i] != inode) continue;
+        push_number(s, p->names[p->files++]);
+        push_number(s, LINK_MARK);
+        push_number(s, p->names[i]);
+        return true;
+    }
+    return false;
+}
 
 static int push_file(void *arg, const char *name)
 {
@@ -162,6 +188,7 @@ static int push_file(void *arg, const char *name)
     struct disk_file *file;
     uint64_t size = 0;
     size_t got = 0;
+    if (push_link(p, name)) return 0;
     int e = disk_open(p->dir, name, DISK_READ, SITE_OTHER_CREATE, &file);
     if (!e) e = disk_size(file, &size);
     if (e) abort();
@@ -190,7 +217,11 @@ static void drop_front(struct image_store *s)
 void image_store_push(struct image_store *s, struct disk *disk, const char *dir,
                       struct image_note note)
 {
-    struct push p = {.store = s};
+    struct push p;
+    p.store = s;
+    p.disk = disk;
+    p.path = dir;
+    p.files = 0;
     drop_front(s);
     size_t start = s->last;
     push_number(s, 0);
@@ -215,8 +246,12 @@ static size_t pop_file(struct image_store *s, size_t at, struct disk_dir *dir)
     uint32_t size = s->queue[at + 1];
     struct disk_file *file;
     size_t put;
-    reserve(s, size);
     at += 2;
+    if (size == LINK_MARK) {
+        if (disk_link(dir, s->names[s->queue[at]], dir, name, SITE_OTHER_LINK)) abort();
+        return at + 1;
+    }
+    reserve(s, size);
     for (uint32_t done = 0; done < size; done += IMAGE_STORE_CHUNK)
         memcpy(s->buffer + done, chunk_at(s, s->queue[at++]), IMAGE_STORE_CHUNK);
     int e = disk_open(dir, name, DISK_WRITE | DISK_CREATE, SITE_OTHER_CREATE, &file);

@@ -62,6 +62,28 @@ static void images_come_back_in_their_order(void)
     disk_sim_free(second);
 }
 
+static void two_names_of_one_file_stay_two_names(void)
+{
+    struct image_store *s = image_store_new();
+    struct disk *from = new_disk(), *to = new_disk();
+    struct disk_dir *dir;
+    fill(from, "a", 'x', 130);
+    fill(from, "b", 'x', 130);
+    REQUIRE_INT(disk_dir_open(from, "db", &dir), 0);
+    REQUIRE_INT(disk_link(dir, "a", dir, "c", SITE_OTHER_LINK), 0);
+    disk_dir_close(dir);
+
+    image_store_push(s, from, "db", (struct image_note){1, 2});
+    image_store_pop(s, to, "db");
+
+    CHECK(same(from, to));
+    CHECK_INT(disk_sim_inode(to, "db", "a"), disk_sim_inode(to, "db", "c"));
+    CHECK(disk_sim_inode(to, "db", "a") != disk_sim_inode(to, "db", "b"));
+    image_store_free(s);
+    disk_sim_free(from);
+    disk_sim_free(to);
+}
+
 static void a_long_queue_loses_nothing(void)
 {
     struct image_store *s = image_store_new();
@@ -86,5 +108,6 @@ static void a_long_queue_loses_nothing(void)
 
 CU_TestInfo crash_image_store_tests[] = {
     {"images_come_back_in_their_order", images_come_back_in_their_order},
+    {"two_names_of_one_file_stay_two_names", two_names_of_one_file_stay_two_names},
     {"a_long_queue_loses_nothing", a_long_queue_loses_nothing},
     CU_TEST_INFO_NULL};

@@ -10,7 +10,7 @@
 typedef unsigned long long ull;
 
 struct totals {
-    uint64_t points, images, distinct, violations;
+    uint64_t points, images, distinct, nested, violations;
     double seconds; /* of processors */
     unsigned scenarios;
 };
@@ -27,6 +27,7 @@ static struct totals add_up(const struct campaign *c)
         t.points += s->windows + s->points;
         t.images += s->visits;
         t.distinct += s->distinct;
+        t.nested += s->nested;
         t.seconds += s->seconds;
         t.violations += row->violated;
     }
@@ -98,9 +99,10 @@ static void report_nested(const struct campaign *c)
         rows += c->rows[i].stats.nested > 0;
     }
     if (rows)
-        printf("nested: %llu images of crashes inside each other, nothing merged, known to "
-               "the fixpoints of %u scenarios\n",
-               (ull)nested, rows);
+        printf(
+            "nested: %llu images of crashes inside each other, nothing merged, known to "
+            "the fixpoints of %u scenarios\n",
+            (ull)nested, rows);
 }
 
 /* What the scheduled scenarios were played under. */
@@ -133,8 +135,8 @@ void report_table(const struct campaign *c)
                scenarios[row->scenario].name, pass_name(row->pass), (ull)s->windows,
                (ull)s->kills, (ull)s->sampled, (ull)s->analytic, (ull)s->primary,
                (ull)s->distinct, (ull)s->largest, fixpoint_word(row, number),
-               rate(s->distinct, s->seconds), s->timed_out ? " (out of time)" : "",
-               row->violated ? " VIOLATION" : "");
+               rate(s->distinct + s->nested, s->seconds),
+               s->timed_out ? " (out of time)" : "", row->violated ? " VIOLATION" : "");
     }
     report_lazy(c);
     report_nested(c);
@@ -232,5 +234,5 @@ void report_last_line(const struct campaign *c)
     printf("crash: %u scenarios, %llu crash points, %llu images, %llu distinct, %.0f "
            "images/s/core, %llu violations\n",
            t.scenarios, (ull)t.points, (ull)t.images, (ull)t.distinct,
-           rate(t.distinct, t.seconds), (ull)t.violations);
+           rate(t.distinct + t.nested, t.seconds), (ull)t.violations);
 }
