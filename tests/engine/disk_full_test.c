@@ -185,7 +185,7 @@ static void die_unsettled(struct teststore *t)
 {
     begin(t, SYNC_NO);
     for (int i = 0; i < 6; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "k%d", i);
         REQUIRE_INT(teststore_put(t, key, "a value that is in the page cache only"),
                     ERR_OK);

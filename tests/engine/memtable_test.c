@@ -243,7 +243,7 @@ static void a_frozen_iterator_gives_all_versions_in_order(void)
 static void fetching_keys_ahead_changes_nothing(void)
 {
     slice keys[100];
-    char text[100][8];
+    char text[100][16];
     begin();
     for (int i = 0; i < 100; i++) {
         snprintf(text[i], sizeof text[i], "k%d", i);
