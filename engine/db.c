@@ -406,17 +406,27 @@ bool db_sync_is_late(const struct db *db)
            clock_mono_us(db->env.clock) - db->synced_us >= LATE_US;
 }
 
-enum err db_group_begin(struct db *db)
+static enum err begin_group(struct db *db, enum work_purpose purpose)
 {
     assert(!db->in_group);
     if (db->failed_log || db->group_result) return ERR_WRITES_REFUSED;
     if (db_sync_is_late(db)) work_await_sync(db);
-    enum err e = work_make_room(db);
+    enum err e = work_make_room(db, purpose);
     if (db->failed_log || db->group_result) return ERR_WRITES_REFUSED;
     if (e) return e;
     batch_clear(&db->group);
     db->in_group = true;
     return ERR_OK;
+}
+
+enum err db_group_begin(struct db *db)
+{
+    return begin_group(db, FOR_WRITES);
+}
+
+enum err db_group_begin_deletes(struct db *db)
+{
+    return begin_group(db, FOR_DELETES);
 }
 
 /* Writes the record of the open group, which ends it. */
@@ -452,7 +462,7 @@ static void settle_group(struct db *db)
 {
     struct batch *b = &db->logged.batch;
     db->settled_seq = db->logged_seq;
-    if (b->count > 0) {
+    if (b->count > 0 && !db->on_reserve) {
         db->write_error.code = ERR_OK;
         if (!db->unproven || db->options.sync == SYNC_NO) db_note_recovery(db);
     }
@@ -680,12 +690,18 @@ void db_set_sync(struct db *db, enum sync_policy policy)
 
 const struct err_detail *db_write_error(const struct db *db)
 {
-    return &db->write_error;
+    bool told = db->write_error.code || !db_refuses(db);
+    return told ? &db->write_error : &db->trouble;
 }
 
 bool db_refuses(const struct db *db)
 {
-    return db->failed_log || work_is_stuck(db);
+    return db->failed_log || db->on_reserve || work_is_stuck(db, FOR_WRITES);
+}
+
+bool db_refuses_deletes(const struct db *db)
+{
+    return db->failed_log || work_is_stuck(db, FOR_DELETES);
 }
 
 /* ---- reading ---- */
@@ -797,7 +813,7 @@ void db_step(struct db *db)
     mark_when_idle(db, now);
 }
 
-static bool unsynced(const struct db *db)
+bool db_unsynced(const struct db *db)
 {
     for (size_t i = 0; i < db->immutable_count; i++)
         if (needs_sync(db, db->immutables[i])) return true;
@@ -812,7 +828,7 @@ void db_reap(struct db *db)
 static int sync_timeout_ms(const struct db *db)
 {
     if (db->syncing) return -1; /* its return is news for db_poll_fd */
-    bool sync_due = unsynced(db);
+    bool sync_due = db_unsynced(db);
     if (sync_due && db->options.sync != SYNC_EVERYSEC) return -1;
     const struct wal_writer *log = &db->active->log;
     if (!sync_due && (log->marked || log->scrap || log->offset == 0)) return -1;

@@ -60,6 +60,9 @@ enum err db_close(struct db *db);
  * reads at once and settled at commit. If commit fails, every change of the group is
  * undone. Groups do not nest. */
 enum err db_group_begin(struct db *db);
+/* The same for a group that takes less room than it will give back. On a full disk the last
+ * spare log is kept for such groups (with options.spare_logs > 1). */
+enum err db_group_begin_deletes(struct db *db);
 enum err db_group_commit(struct db *db);
 bool db_in_group(const struct db *db);
 
@@ -97,10 +100,12 @@ seqno db_settled_seq(const struct db *db);
 /* To SYNC_ALWAYS: what was written before is synced at once, or, inside a group, by its
  * commit. If that fails writes are refused. */
 void db_set_sync(struct db *db, enum sync_policy policy);
-/* Would a group be refused now? */
+/* Would a group be refused now? And one for deletes? Where they differ, other changes do
+ * not belong into an open group either. */
 bool db_refuses(const struct db *db);
-/* Why the last group was refused; ERR_OK when it was not. The detail lives as long as the
- * store. */
+bool db_refuses_deletes(const struct db *db);
+/* Why the last group was refused, or the next one would be; ERR_OK when neither is so. The
+ * detail lives as long as the store. */
 const struct err_detail *db_write_error(const struct db *db);
 
 /* ---- reading ---- */

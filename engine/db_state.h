@@ -44,6 +44,9 @@ enum work_kind {
     WORK_KINDS
 };
 
+/* What a group is begun for: on a full disk there is a reserve for deletes. */
+enum work_purpose { FOR_WRITES, FOR_DELETES };
+
 /* A kind of background work that has failed, and waits before it is tried again. */
 struct retry {
     int64_t pause_us; /* 0: the last attempt did not fail */
@@ -119,6 +122,8 @@ struct db {
     bool manifest_doubt;      /* the last edit may be durable or not: until a new manifest
                                  is in force nothing that either outcome names goes */
     struct garbage *garbage;
+    bool no_room;    /* background work found none: the last spare log is the reserve */
+    bool on_reserve; /* the active log is the reserve: for deletes only */
     struct retry retry[WORK_KINDS];
     struct err_detail trouble; /* of the last background work that failed */
 
@@ -133,7 +138,7 @@ struct db {
 /* db_work.c */
 void work_step(struct db *db);
 /* Runs background work until there is room for a group, or refuses. */
-enum err work_make_room(struct db *db);
+enum err work_make_room(struct db *db, enum work_purpose purpose);
 /* Waits for jobs in flight and installs them; starts no new flush or compaction. */
 void work_finish(struct db *db);
 /* Installs what finished jobs have brought and starts none. False: there was nothing. */
@@ -145,7 +150,7 @@ void work_deinit(struct db *db);
 /* Milliseconds until failed work is to be tried again; -1: none waits. */
 int work_timeout_ms(const struct db *db);
 /* A group cannot begin, and what would make room for it has failed. */
-bool work_is_stuck(const struct db *db);
+bool work_is_stuck(const struct db *db, enum work_purpose purpose);
 void work_retire_table(void *arg, struct table *table);
 
 /* db_snapshot.c: nobody reads as of an earlier number; SEQNO_MAX without snapshots, since
@@ -165,6 +170,8 @@ const struct books *db_settled_books(const struct db *db);
 /* Syncs all logs that hold unsynced records, oldest first, in the calling thread; waits for
  * a sync that is under way. */
 enum err db_sync_logs(struct db *db, struct err_detail *why);
+/* Something that is logged is not synced. */
+bool db_unsynced(const struct db *db);
 /* Writers have to wait for the sync that is under way. */
 bool db_sync_is_late(const struct db *db);
 /* The sync that was with the scheduler has come back. */

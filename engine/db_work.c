@@ -135,6 +135,12 @@ static bool rests(struct db *db, enum work_kind kind)
     return r->due_us != 0;
 }
 
+static void try_at_once(struct db *db)
+{
+    for (unsigned kind = 0; kind < WORK_KINDS; kind++)
+        db->retry[kind].due_us = 0;
+}
+
 int work_timeout_ms(const struct db *db)
 {
     int64_t due = INT64_MAX;
@@ -181,6 +187,10 @@ static void start_flush(struct db *db)
                               .memlog = db->immutables[0],
                               .number = db->next_file++,
                               .oldest_snapshot = db_oldest_snapshot(db)};
+    /* Floors that a log holds and that are durable there sink what is older in a flush, too:
+     * on a full disk there is no room for what has been deleted. [INV-26] */
+    if (db->no_room && !db->settling && !db->in_group && !db_unsynced(db))
+        memcpy(w->flush.floors, db->books.floors, sizeof w->flush.floors);
     db->flushing = true;
     submit(db, w);
 }
@@ -230,6 +240,7 @@ static enum err install_flush(struct db *db, struct flush *f)
     free_log(db, m);
     memlog_unref(m);
     db->stats.flushes++;
+    if (db->no_room) try_at_once(db); /* its log may be used again, which takes none */
     return ERR_OK;
 }
 
@@ -514,6 +525,8 @@ static void install(struct db *db)
         return;
     }
     db->retry[WORK_AMEND] = (struct retry){0};
+    if (!db->retry[WORK_PREPARE].pause_us) db->no_room = false;
+    if (db->spare_count > 0) db->on_reserve = false;
     db->uninstalled = NULL;
     db->editing = false;
     discard(db, w);
@@ -665,23 +678,23 @@ static void give_up_freed_logs(struct db *db)
     }
 }
 
-static void try_at_once(struct db *db)
-{
-    for (unsigned kind = 0; kind < WORK_KINDS; kind++)
-        db->retry[kind].due_us = 0;
-}
-
 static void work_failed(struct db *db, struct work *w, const struct err_detail *why)
 {
     if (w->kind == WORK_AMEND) {
         db->manifest_doubt = true;
         if (w->amend.roll) add_garbage(db, FILENAME_MANIFEST, w->amend.number);
-        if (why->code == ERR_NO_SPACE) give_up_freed_logs(db);
+        if (why->code == ERR_NO_SPACE) {
+            give_up_freed_logs(db);
+            db->no_room = true;
+        }
         amend_failed(db, w, why);
         return;
     }
     note_trouble(db, w->kind, why);
-    if (why->code == ERR_NO_SPACE) give_up_freed_logs(db);
+    if (why->code == ERR_NO_SPACE) {
+        give_up_freed_logs(db);
+        db->no_room = true;
+    }
     add_leftovers(db, w);
     discard(db, w);
 }
@@ -822,10 +835,27 @@ static bool is_full(const struct memlog *m, const struct options *o)
             memtable_bytes(m->table) >= o->memtable_bytes);
 }
 
+/* Spare logs that a group may not take. */
+static size_t kept_spares(const struct db *db, enum work_purpose purpose)
+{
+    return db->no_room && purpose != FOR_DELETES;
+}
+
+static size_t immutables_max(const struct db *db, enum work_purpose purpose)
+{
+    return db->options.immutables_max + (db->no_room && purpose == FOR_DELETES);
+}
+
+static bool can_rotate_for(const struct db *db, enum work_purpose purpose)
+{
+    return db->spare_count > kept_spares(db, purpose) &&
+           db->immutable_count < immutables_max(db, purpose) &&
+           db->version->levels[0].count < db->options.level0_stop;
+}
+
 static bool can_rotate(const struct db *db)
 {
-    return db->spare_count > 0 && db->immutable_count < db->options.immutables_max &&
-           db->version->levels[0].count < db->options.level0_stop;
+    return can_rotate_for(db, FOR_WRITES);
 }
 
 static bool is_slow(const struct db *db)
@@ -875,12 +905,14 @@ static enum err rotate(struct db *db)
 }
 
 /* A group has to wait for work that has failed. */
-bool work_is_stuck(const struct db *db)
+bool work_is_stuck(const struct db *db, enum work_purpose purpose)
 {
-    if (!is_full(db->active, &db->options) || can_rotate(db)) return false;
+    if (!is_full(db->active, &db->options) || can_rotate_for(db, purpose)) return false;
     const struct retry *r = db->retry;
-    return r[WORK_AMEND].pause_us || (db->spare_count == 0 && r[WORK_PREPARE].pause_us) ||
-           (db->immutable_count >= db->options.immutables_max &&
+    return r[WORK_AMEND].pause_us ||
+           (db->spare_count <= kept_spares(db, purpose) &&
+            (r[WORK_PREPARE].pause_us || db->no_room)) ||
+           (db->immutable_count >= immutables_max(db, purpose) &&
             r[WORK_FLUSH].pause_us) ||
            (db->version->levels[0].count >= db->options.level0_stop &&
             r[WORK_COMPACT].pause_us);
@@ -913,11 +945,11 @@ static enum err step_until(struct db *db, bool (*done)(const struct db *))
 }
 
 /* As step_until, for a group: does not wait for what has failed. */
-static enum err wait_for_rotation(struct db *db)
+static enum err wait_for_rotation(struct db *db, enum work_purpose purpose)
 {
     work_step(db);
-    while (!can_rotate(db)) {
-        if (work_is_stuck(db)) return refuse_for_trouble(db);
+    while (!can_rotate_for(db, purpose)) {
+        if (work_is_stuck(db, purpose)) return refuse_for_trouble(db);
         if (db->in_flight == 0) return ERR_NOMEM;
         sched_wait(db->env.sched);
         work_step(db);
@@ -927,8 +959,9 @@ static enum err wait_for_rotation(struct db *db)
 
 #define SLOW_PAUSE_MS 1
 
-enum err work_make_room(struct db *db)
+enum err work_make_room(struct db *db, enum work_purpose purpose)
 {
+    if (db->on_reserve && purpose != FOR_DELETES) return refuse_for_trouble(db);
     bool full = is_full(db->active, &db->options), slow = is_slow(db);
     if (!full && !slow) return ERR_OK;
     int64_t begin = clock_mono_us(db->env.clock);
@@ -939,13 +972,17 @@ enum err work_make_room(struct db *db)
         sched_pause(db->env.sched, SLOW_PAUSE_MS);
         work_step(db);
     }
-    bool waits = full && !can_rotate(db);
-    if (waits) e = wait_for_rotation(db);
+    bool waits = full && !can_rotate_for(db, purpose);
+    if (waits) e = wait_for_rotation(db, purpose);
     if (slow || waits) {
         db->stats.stalls++;
         db->stats.stall_us += (uint64_t)(clock_mono_us(db->env.clock) - begin);
     }
-    return full && !e ? rotate(db) : e;
+    if (!full || e) return e;
+    bool takes_reserve = !can_rotate(db);
+    e = rotate(db);
+    if (!e && takes_reserve) db->on_reserve = true;
+    return e;
 }
 
 static bool accepts(const struct db *db)
@@ -997,6 +1034,6 @@ enum err db_settle(struct db *db)
 bool db_busy(const struct db *db)
 {
     bool full = is_full(db->active, &db->options) && !can_rotate(db);
-    return (full && db->in_flight > 0 && !work_is_stuck(db)) || is_slow(db) ||
+    return (full && db->in_flight > 0 && !work_is_stuck(db, FOR_WRITES)) || is_slow(db) ||
            db_sync_is_late(db);
 }

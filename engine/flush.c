@@ -27,7 +27,10 @@ void flush_run(struct flush *f)
     f->why = (struct err_detail){.code = ERR_OK};
     struct sst_builder *builder = NULL;
     struct survivors s;
-    survivors_init(&s, f->mem, f->oldest_snapshot, f->memlog->books.floors);
+    for (unsigned i = 0; i < FLOORS; i++)
+        if (f->floors[i] < f->memlog->books.floors[i])
+            f->floors[i] = f->memlog->books.floors[i];
+    survivors_init(&s, f->mem, f->oldest_snapshot, f->floors);
     struct iter *it = memtable_frozen_iter(f->memlog->table, f->mem);
     f->err = it ? build(f, it, &s, &builder) : ERR_NOMEM;
     iter_free(it);

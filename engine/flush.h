@@ -22,6 +22,7 @@ struct flush {
     const struct memlog *memlog;
     uint64_t number; /* of the table */
     seqno oldest_snapshot;
+    seqno floors[FLOORS]; /* durable ones, beyond those of the memlog; 0: none */
     /* outputs */
     enum err err;
     struct err_detail why;

@@ -20,7 +20,7 @@ void del_command(struct call *c)
         return;
     }
     int64_t deleted = 0;
-    bool ok = call_begin(c);
+    bool ok = call_begin_removal(c);
     for (uint32_t i = 1; ok && i < c->argc; i++) {
         struct entry old;
         if (keyset_repeats(&keys, i)) continue;

@@ -35,14 +35,14 @@ static bool parse_flush(struct call *c)
 
 void flushdb_command(struct call *c)
 {
-    if (!parse_flush(c) || !call_begin(c)) return;
+    if (!parse_flush(c) || !call_begin_removal(c)) return;
     keyspace_flush(call_keyspace(c), call_db(c));
     if (call_commit(c)) reply_ok(c->out);
 }
 
 void flushall_command(struct call *c)
 {
-    if (!parse_flush(c) || !call_begin(c)) return;
+    if (!parse_flush(c) || !call_begin_removal(c)) return;
     for (unsigned db = 0; db < DATABASES; db++)
         keyspace_flush(call_keyspace(c), db);
     if (call_commit(c)) reply_ok(c->out);

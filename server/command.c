@@ -88,6 +88,11 @@ bool call_begin(struct call *c)
     return got(c, keyspace_begin(call_keyspace(c)), NULL);
 }
 
+bool call_begin_removal(struct call *c)
+{
+    return got(c, keyspace_begin_removal(call_keyspace(c)), NULL);
+}
+
 bool call_commit(struct call *c)
 {
     return got(c, keyspace_commit(call_keyspace(c)), NULL);
@@ -111,7 +116,7 @@ bool call_put_grown(struct call *c, slice key, const struct entry *old, slice va
 
 bool call_remove(struct call *c, slice key, const struct entry *old)
 {
-    if (!call_begin(c)) return false;
+    if (!call_begin_removal(c)) return false;
     keyspace_remove(call_keyspace(c), call_db(c), key, old);
     return call_commit(c);
 }

@@ -95,6 +95,7 @@ bool call_peek(struct call *c, slice key, struct entry *out);
 /* A change; false: the error has been answered, and replies of this command that were
  * written before are gone. */
 bool call_begin(struct call *c);
+bool call_begin_removal(struct call *c); /* of a change that only removes */
 bool call_commit(struct call *c);
 /* begin, one put, commit */
 bool call_put(struct call *c, slice key, const struct entry *old, slice value,

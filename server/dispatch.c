@@ -142,6 +142,14 @@ static bool keys_fit(const struct call *c)
     return true;
 }
 
+/* Commands that may only remove are refused when it turns out that they do not. */
+static bool is_refused(const struct call *c)
+{
+    const struct db *db = c->server->db;
+    if (!(c->command->flags & CMD_WRITE)) return false;
+    return c->command->flags & CMD_DENYOOM ? db_refuses(db) : db_refuses_deletes(db);
+}
+
 void dispatch_run(struct call *c, const struct command *parent)
 {
     const struct command *command = c->command;
@@ -152,7 +160,7 @@ void dispatch_run(struct call *c, const struct command *parent)
                     command->name);
     } else if (!keys_fit(c)) {
         reply_error(c->out, "ERR key is longer than %u bytes", KEYSPACE_KEY_BYTES_MAX);
-    } else if (command->flags & CMD_WRITE && db_refuses(c->server->db)) {
+    } else if (is_refused(c)) {
         char text[REFUSAL_BYTES];
         server_refusal(c->server, text);
         reply_error(c->out, "%s", text);

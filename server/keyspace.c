@@ -169,16 +169,27 @@ static void note(struct keyspace *ks, enum err e)
     if (!ks->error) ks->error = e;
 }
 
-enum err keyspace_begin(struct keyspace *ks)
+static enum err begin(struct keyspace *ks, enum err (*begin_group)(struct db *db))
 {
     assert(!ks->batch);
     if (!db_in_group(ks->db)) {
-        enum err e = db_group_begin(ks->db);
+        enum err e = begin_group(ks->db);
         if (e) return e;
     }
     ks->batch = db_batch_begin(ks->db);
     ks->error = ks->batch ? ERR_OK : ERR_NOMEM;
     return ks->error;
+}
+
+enum err keyspace_begin(struct keyspace *ks)
+{
+    if (db_refuses(ks->db)) return ERR_WRITES_REFUSED;
+    return begin(ks, db_group_begin);
+}
+
+enum err keyspace_begin_removal(struct keyspace *ks)
+{
+    return begin(ks, db_group_begin_deletes);
 }
 
 enum err keyspace_commit(struct keyspace *ks)

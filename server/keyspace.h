@@ -88,6 +88,8 @@ uint64_t keyspace_count_deadlines(const struct keyspace *ks, unsigned db);
 
 /* One change of any number of keys. Opens the store's group when none is open. */
 enum err keyspace_begin(struct keyspace *ks);
+/* The same for a change that only removes: a full disk has a reserve for it. */
+enum err keyspace_begin_removal(struct keyspace *ks);
 /* Applies the change, or drops it when one of its steps had failed. */
 enum err keyspace_commit(struct keyspace *ks);
 /* Steps of a change. `old` is what keyspace_get or keyspace_peek said of the key, changed

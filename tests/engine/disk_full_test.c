@@ -239,6 +239,106 @@ static void recovery_without_room_refuses_and_changes_nothing_until_there_is_roo
     CHECK(refused > 8);
 }
 
+/* Puts until the disk is full and puts are refused. */
+static void fill_up(struct teststore *t)
+{
+    char key[16], value[101];
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = 0;
+    teststore_init(t);
+    t->options.sync = SYNC_ALWAYS;
+    t->options.spare_logs = 2;
+    REQUIRE_INT(teststore_open(t), ERR_OK);
+    REQUIRE_INT(teststore_put(t, "a", "1"), ERR_OK);
+    db_step(t->db);
+    disk_sim_set_capacity(t->disk, 40000);
+    for (int i = 0; i < 1000 && !db_refuses(t->db); i++) {
+        snprintf(key, sizeof key, "k%03d", i);
+        (void)teststore_put(t, key, value);
+        db_step(t->db);
+    }
+    REQUIRE(db_refuses(t->db));
+    CHECK_INT(db_write_error(t->db)->code == ERR_OK ||
+                  db_write_error(t->db)->os_error == ENOSPC,
+              1);
+}
+
+static enum err delete_group(struct teststore *t, const char *key)
+{
+    enum err e = db_group_begin_deletes(t->db);
+    if (!e) e = db_delete(t->db, slice_text(key));
+    return e ? e : db_group_commit(t->db);
+}
+
+static void a_full_disk_still_takes_deletes(void)
+{
+    struct teststore t;
+    char key[16];
+    fill_up(&t);
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_WRITES_REFUSED);
+    CHECK(!db_refuses_deletes(t.db));
+    for (int i = 0; i < 8; i++) {
+        snprintf(key, sizeof key, "k%03d", i);
+        CHECK_INT(delete_group(&t, key), ERR_OK);
+        db_step(t.db);
+    }
+    CHECK_INT(delete_group(&t, "a"), ERR_OK);
+    teststore_expect(&t, "a", NULL);
+    CHECK(db_refuses(t.db)); /* the reserve is for deletes only */
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_WRITES_REFUSED);
+
+    disk_sim_set_capacity(t.disk, 0); /* a recovery needs room */
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "a", NULL);
+    teststore_expect(&t, "k007", NULL);
+    teststore_expect(&t, "b", NULL);
+    teststore_deinit(&t);
+}
+
+static void the_reserve_has_an_end(void)
+{
+    struct teststore t;
+    enum err e = ERR_OK;
+    fill_up(&t);
+    for (int i = 0; i < 1000 && !e; i++)
+        e = delete_group(&t, "k000");
+    CHECK_INT(e, ERR_WRITES_REFUSED);
+    CHECK(db_refuses_deletes(t.db));
+    teststore_expect(&t, "a", "1");
+    disk_sim_set_capacity(t.disk, 0); /* a recovery needs room */
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "a", "1");
+    teststore_deinit(&t);
+}
+
+/* What a floor has sunk needs no room any more, and its logs are used again. */
+static void a_full_store_can_be_emptied(void)
+{
+    struct teststore t;
+    char keys[256];
+    fill_up(&t);
+    REQUIRE_INT(db_group_begin_deletes(t.db), ERR_OK);
+    struct batch *b = db_batch_begin(t.db);
+    CHECK_INT(batch_floor(b, 'a'), ERR_OK);
+    CHECK_INT(batch_floor(b, 'k'), ERR_OK);
+    CHECK_INT(db_batch_commit(t.db), ERR_OK);
+    CHECK_INT(db_group_commit(t.db), ERR_OK);
+
+    for (int i = 0; i < 40 && db_refuses(t.db); i++) {
+        clock_manual_advance(&t.clock, 1000);
+        db_step(t.db);
+    }
+    CHECK(!db_refuses(t.db));
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+    disk_sim_set_capacity(t.disk, 0); /* a recovery needs room */
+    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_keys(&t, keys, sizeof keys);
+    CHECK(strcmp(keys, "b") == 0);
+    teststore_close(&t);
+    teststore_expect_sound(&t);
+    teststore_deinit(&t);
+}
+
 CU_TestInfo engine_disk_full_tests[] = {
     {"a_write_without_room_is_as_if_never_issued",
      a_write_without_room_is_as_if_never_issued},
@@ -249,5 +349,8 @@ CU_TestInfo engine_disk_full_tests[] = {
     {"room_that_comes_free_ends_the_pause", room_that_comes_free_ends_the_pause},
     {"recovery_without_room_refuses_and_changes_nothing_until_there_is_room",
      recovery_without_room_refuses_and_changes_nothing_until_there_is_room},
+    {"a_full_disk_still_takes_deletes", a_full_disk_still_takes_deletes},
+    {"the_reserve_has_an_end", the_reserve_has_an_end},
+    {"a_full_store_can_be_emptied", a_full_store_can_be_emptied},
     CU_TEST_INFO_NULL,
 };

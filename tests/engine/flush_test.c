@@ -96,6 +96,19 @@ static void the_floors_of_its_own_books_sink_what_is_below(void)
     end();
 }
 
+static void floors_that_are_durable_elsewhere_sink_too(void)
+{
+    begin();
+    put("pa", 2, "sunk");
+    put("pb", 6, "sunk");
+    put("pc", 8, "new");
+    m->books.floors['p'] = 5;
+    f.floors['p'] = 7;
+    flush_run(&f);
+    expect("pc@8=new");
+    end();
+}
+
 static void when_nothing_survives_there_is_no_table_and_no_file(void)
 {
     struct failing calls;
@@ -197,6 +210,8 @@ CU_TestInfo engine_flush_tests[] = {
     {"versions_that_a_snapshot_sees_are_kept", versions_that_a_snapshot_sees_are_kept},
     {"the_floors_of_its_own_books_sink_what_is_below",
      the_floors_of_its_own_books_sink_what_is_below},
+    {"floors_that_are_durable_elsewhere_sink_too",
+     floors_that_are_durable_elsewhere_sink_too},
     {"when_nothing_survives_there_is_no_table_and_no_file",
      when_nothing_survives_there_is_no_table_and_no_file},
     {"a_table_and_its_name_are_durable_at_return",

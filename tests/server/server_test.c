@@ -319,6 +319,47 @@ static void every_failed_allocation_of_a_command_is_a_clean_error(void)
     }
 }
 
+/* ---- a full disk ---- */
+
+static bool refuses(struct testserver *t)
+{
+    return db_refuses(server_db(t->server));
+}
+
+static void a_full_disk_takes_what_only_removes_and_can_be_emptied(void)
+{
+    struct testserver t;
+    char command[200];
+    testserver_init(&t);
+    t.geometry.spare_logs = 2;
+    testserver_start(&t);
+    testserver_expect(&t, "SET k v", "+OK\r\n");
+    disk_sim_set_capacity(t.disk, 40000);
+    for (int i = 0; i < 1000 && !refuses(&t); i++) {
+        snprintf(command, sizeof command, "SET key%d %0100d\r\n", i, i);
+        testserver_talk(&t, t.peer, slice_text(command));
+    }
+    REQUIRE(refuses(&t));
+    testserver_expect(&t, "SET k w", MISCONF "No space left on device\r\n");
+    testserver_expect(&t, "EXPIRE key1 100", MISCONF "No space left on device\r\n");
+
+    testserver_expect(&t, "DEL key0", ":1\r\n");
+    testserver_expect(&t, "UNLINK key1 nothing", ":1\r\n");
+    testserver_expect(&t, "EXPIRE key2 -1", ":1\r\n");
+    testserver_expect(&t, "GETDEL k", "$1\r\nv\r\n");
+    testserver_expect(&t, "SET k w", MISCONF "No space left on device\r\n");
+    testserver_expect(&t, "EXISTS key0 key1 key2 k", ":0\r\n");
+    testserver_expect(&t, "FLUSHALL", "+OK\r\n");
+    for (int i = 0; i < 60 && refuses(&t); i++)
+        testserver_wait(&t, 1000);
+    testserver_expect(&t, "SET k w", "+OK\r\n");
+    testserver_expect(&t, "DBSIZE", ":1\r\n");
+    disk_sim_set_capacity(t.disk, 0);
+    testserver_kill(&t);
+    testserver_expect(&t, "DBSIZE", ":1\r\n");
+    testserver_close(&t);
+}
+
 CU_TestInfo server_server_tests[] = {
     {"values_survive_a_restart_and_a_kill", values_survive_a_restart_and_a_kill},
     {"what_was_acknowledged_under_always_survives_a_power_cut",
@@ -345,5 +386,7 @@ CU_TestInfo server_server_tests[] = {
      every_failed_allocation_at_start_is_a_clean_refusal},
     {"every_failed_allocation_of_a_command_is_a_clean_error",
      every_failed_allocation_of_a_command_is_a_clean_error},
+    {"a_full_disk_takes_what_only_removes_and_can_be_emptied",
+     a_full_disk_takes_what_only_removes_and_can_be_emptied},
     CU_TEST_INFO_NULL,
 };
