@@ -122,7 +122,8 @@ static void parse_pass(struct arguments *a, const char *text)
 static void parse_shard(struct arguments *a, const char *text)
 {
     unsigned i, n;
-    if (sscanf(text, "%u/%u", &i, &n) != 2 || n == 0 || i >= n) usage();
+    char more;
+    if (sscanf(text, "%u/%u%c", &i, &n, &more) != 2 || n == 0 || i >= n) usage();
     a->options.shard = i;
     a->options.shards = n;
 }
@@ -279,10 +280,10 @@ int main(int argc, char **argv)
     report_table(&c);
     report_oracles(&c);
     unsigned violations = report_violations(&c);
-    if (a.json && report_json(&c, a.json))
-        fprintf(stderr, "crash: cannot write %s\n", a.json);
+    bool written = !a.json || report_json(&c, a.json) == 0;
+    if (!written) fprintf(stderr, "crash: cannot write %s\n", a.json);
     if (!canary) printf("the canary lives: a store without syncs was not caught\n");
     report_last_line(&c);
     campaign_deinit(&c);
-    return violations || !canary ? 1 : 0;
+    return violations || !canary || !written ? 1 : 0;
 }

@@ -44,6 +44,10 @@ claim "without the profile there is no such crash" \
 "$crash" --quiet --no-canary --scenario create --profile V --spare sectors > "$out/run"
 claim "with sectors spared it holds" '[ $? -eq 0 ]'
 
+"$crash" --quiet --no-canary --scenario create --json /nowhere/file > /dev/null 2>&1
+claim "a JSON file that cannot be written exits with 1" '[ $? -eq 1 ]'
+"$crash" --shard 1/2x --scenario create > /dev/null 2>&1
+claim "a shard with something behind it exits with 2" '[ $? -eq 2 ]'
 "$crash" --scenario nothing > /dev/null 2>&1
 claim "an unknown scenario exits with 2" '[ $? -eq 2 ]'
 "$crash" --replay nonsense > /dev/null 2>&1
