@@ -16,7 +16,7 @@ if ! [[ $seconds =~ ^[1-9][0-9]*$ && $shard =~ ^[0-9]+/[1-9][0-9]*$ && ${shard%/
         "SHARD=$shard a part and their number, as 0/2" >&2
     exit 2
 fi
-BATCH=${BATCH:-20} # tapes
+BATCH=${BATCH:-4} # tapes: a minute each at most, and a stop loses one batch
 json=$(mktemp) || exit 1
 trap 'rm -f "$json"' EXIT
 stopped=0
