@@ -52,6 +52,7 @@ static void the_packed_scenario_compresses(void)
     db_stats_get(r.db, &stats);
     CHECK(db_stats_compression(&stats) > 1000);
     run_end(&r);
+    trial_deinit(&t);
 }
 
 static void waiting_scenarios_say_for_what(void)
