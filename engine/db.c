@@ -221,6 +221,7 @@ static enum err take_over(struct db *db, struct recovery *r, struct err_detail *
         /* The last record is a mark that no sync has covered yet. */
         (struct wal_position){r->manifest.number, r->manifest.end - WAL_HEADER_BYTES});
     db->manifest.marked = true;
+    if (r->manifest.mark.bytes) wal_doubt_mark(&db->manifest, &r->manifest.mark);
     r->manifest.file = NULL;
     db->next_file = r->state.next_file;
     db->books = r->books;

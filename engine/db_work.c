@@ -874,7 +874,7 @@ static enum err leave_log(struct db *db)
         work_await_sync(db);
         if (db->failed_log) return ERR_WRITES_REFUSED;
     }
-    if (db->failed_log || !db->active->log.scrap) return ERR_OK;
+    if (db->failed_log || !wal_needs_cover(&db->active->log)) return ERR_OK;
     enum err e = wal_cover_scrap(&db->active->log, db->last_seq + 1, &why);
     if (!e) e = db_sync_logs(db, &why);
     if (!e) return ERR_OK;

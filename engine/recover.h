@@ -25,7 +25,8 @@ struct recovered_log {
     uint64_t end;     /* behind the last record of the chain */
     uint64_t records; /* of the chain */
     bool recycled;
-    bool marked;            /* the last record is a mark */
+    bool marked;            /* the last record is a mark: */
+    struct wal_record mark; /* that one, if it was read; bytes 0: it was written now */
     bool copied;            /* by recover_settle: all of it is durable */
     struct wal_chain begin; /* what its first record continues */
     struct wal_tail tail;

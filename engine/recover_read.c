@@ -38,6 +38,7 @@ static enum err read_manifest(struct recovery *r, struct wal_reader *reader,
         struct wal_position here = {log->number, log->end};
         log->marked =
             record.payload.size == 0 && wal_position_compare(record.watermark, here) == 0;
+        log->mark = record;
         e = store_state_decode(&r->state, record.payload, r->env->mem, why);
         if (e) return e;
         log->end = reader->offset;
@@ -124,6 +125,7 @@ static enum err apply_record(struct recovery *r, struct recovered_log *log,
     enum err e;
     if (!log->memlog && (e = new_memlog(r, log, why))) return e;
     log->marked = record->payload.size == 0;
+    log->mark = *record;
     r->watermark = record->watermark;
     if (record->payload.size == 0) return ERR_OK;
     uint32_t count = 0;

@@ -243,6 +243,7 @@ static enum err new_manifest(struct recovery *r, struct err_detail *why)
         m->number = writer.log;
         m->end = writer.offset;
         m->marked = writer.marked;
+        m->mark.bytes = 0;
         r->manifest_chain = writer.chain;
     }
     return e;
@@ -261,6 +262,7 @@ static enum err confirm_pointer(struct recovery *r, struct err_detail *why)
     e = wal_mark(&writer, 1, why);
     m->end = writer.offset;
     m->marked = writer.marked;
+    m->mark.bytes = 0;
     r->manifest_chain = writer.chain;
     return e;
 }
@@ -341,6 +343,7 @@ static void start_writers(struct recovery *r)
         wal_writer_init(w, log->file, &wal_sites, log->number, log->end, chain,
                         durable_end(r, i));
         w->marked = log->marked || log->records == 0;
+        if (i == r->last && log->marked && !log->copied) wal_doubt_mark(w, &log->mark);
         log->file = NULL; /* the memlog's from now on */
     }
 }

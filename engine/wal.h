@@ -99,17 +99,27 @@ struct wal_writer {
     bool scrap; /* behind the end lies what a write without room has left, perhaps a whole
                    record: the next one has to take its place before the log is left */
     bool failed;
+    struct wal_record found_mark; /* see wal_doubt_mark; bytes 0: none */
 };
 
 /* Continues a log at `offset`, of which `watermark` is known to be durable. */
 void wal_writer_init(struct wal_writer *w, struct disk_file *file,
                      const struct wal_sites *sites, uint64_t log, uint64_t offset,
                      struct wal_chain chain, struct wal_position watermark);
+/* The record at the end is an empty one which another process has written. It may be in the
+ * page cache only, and a failed sync may have marked it clean there, so that no later sync
+ * would cover it. Nothing is lost as long as no record follows it: before the first one
+ * does, it is written once more, byte for byte. REQUIRES: nothing was appended yet. */
+void wal_doubt_mark(struct wal_writer *w, const struct wal_record *mark);
 /* Appends a record whose payload stands at frame + WAL_HEADER_BYTES. */
 enum err wal_append(struct wal_writer *w, uint8_t *frame, size_t length, seqno first_seq,
                     struct err_detail *why);
-/* Puts an empty record over the scrap, if there is any. Sync it before anybody relies on
- * what follows. */
+static inline bool wal_needs_cover(const struct wal_writer *w)
+{
+    return w->scrap || w->found_mark.bytes > 0;
+}
+/* Before another log continues this one: puts an empty record over the scrap, if there is
+ * any, or behind a mark that is in doubt. Sync it before anybody relies on what follows. */
 enum err wal_cover_scrap(struct wal_writer *w, seqno next_seq, struct err_detail *why);
 /* Puts the end back to where it was before the records of a group that failed. Nothing
  * more is written to this file: it may hold them, so the chain goes on in another. */

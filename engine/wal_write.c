@@ -133,6 +133,29 @@ void wal_writer_init(struct wal_writer *w, struct disk_file *file,
     assert(w->synced <= offset);
 }
 
+void wal_doubt_mark(struct wal_writer *w, const struct wal_record *mark)
+{
+    assert(mark->bytes == WAL_HEADER_BYTES && mark->checksum == w->chain.checksum);
+    w->found_mark = *mark;
+}
+
+/* [INV-41] The bytes that are there already: a write that is torn, or fails, cannot hurt a
+ * neighbour. */
+static int renew_mark(struct wal_writer *w)
+{
+    const struct wal_record *mark = &w->found_mark;
+    if (mark->bytes == 0) return 0;
+    uint8_t frame[WAL_HEADER_BYTES];
+    struct wal_chain before = {mark->previous, mark->number};
+    uint32_t checksum =
+        wal_frame(frame, 0, w->log, before, mark->first_seq, mark->watermark);
+    assert(checksum == mark->checksum);
+    int rc = disk_write(w->file, w->offset - sizeof frame, frame, sizeof frame,
+                        w->sites->mark, NULL);
+    if (!rc) w->found_mark.bytes = 0;
+    return rc;
+}
+
 static enum err refuse(struct err_detail *why)
 {
     return err_set(why, ERR_WRITES_REFUSED, 0, "an earlier write or sync has failed");
@@ -144,7 +167,9 @@ static enum err append(struct wal_writer *w, uint8_t *frame, size_t length,
     if (w->failed) return refuse(why);
     uint32_t checksum =
         wal_frame(frame, length, w->log, w->chain, first_seq, w->watermark);
-    int rc = disk_write(w->file, w->offset, frame, WAL_HEADER_BYTES + length, site, NULL);
+    int rc = renew_mark(w);
+    if (!rc)
+        rc = disk_write(w->file, w->offset, frame, WAL_HEADER_BYTES + length, site, NULL);
     if (rc) {
         enum err e = err_from_os(rc);
         w->failed = e != ERR_NO_SPACE;
@@ -169,8 +194,9 @@ enum err wal_append(struct wal_writer *w, uint8_t *frame, size_t length, seqno f
 
 enum err wal_cover_scrap(struct wal_writer *w, seqno next_seq, struct err_detail *why)
 {
-    if (!w->scrap) return ERR_OK;
+    if (!wal_needs_cover(w)) return ERR_OK;
     uint8_t frame[WAL_HEADER_BYTES];
+    w->marked = false; /* this one has to be synced */
     return append(w, frame, 0, next_seq, w->sites->mark, why);
 }
 

@@ -840,10 +840,7 @@ static int order_write(struct disk_file *file, uint64_t offset, const void *buf,
 static void file_synced(struct inode *i, uint64_t covers, int result)
 {
     if (result) {
-        /* A mark that a log may have lost is not held against later records. That is
-         * kinder than the disk where the mark lies in two chunks and a new process goes on
-         * behind it: docs/crash-testing.md, Limits. */
-        if (i->kind != KIND_WAL || i->first_due) i->lost = span(i->lost, i->pending);
+        i->lost = span(i->lost, i->pending);
         return;
     }
     if (i->changed <= covers) i->pending = (struct range){0, 0};
