@@ -192,7 +192,8 @@ static void overwriting_one_key_does_not_fill_the_disk(void)
     printf("  logs %" PRIu64 " bytes in %u files, everything else %" PRIu64 "\n",
            bytes.logs, bytes.log_files, bytes.others);
     CHECK(bytes.others <= 4 * memtable);
-    CHECK(bytes.log_files <= 4);
+    /* The log in use, those of memtables that wait for their flush, and two spares. */
+    CHECK(bytes.log_files <= 7);
     CHECK(bytes.logs <= 8 * memtable);
     world_close(&w);
 }

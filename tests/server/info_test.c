@@ -17,8 +17,8 @@ static void all_sections_come_without_a_name(void)
         "\r\n\r\n# Persistence\r\nloading:0\r\n",
         "\r\n\r\n# Stats\r\n",
         "\r\n\r\n# Keyspace\r\ndb3:keys=1,expires=1,avg_ttl=0\r\n",
-        "\r\n\r\n# Engine\r\nlevel0:files=0,bytes=0,entries=0,bytes_in=0,bytes_out=0,"
-        "raw_bytes=0\r\n",
+        ("\r\n\r\n# Engine\r\nlevel0:files=0,bytes=0,entries=0,bytes_in=0,bytes_out=0,"
+         "raw_bytes=0\r\n"),
         "aof_last_write_status:ok\r\n",
         "role:master\r\n",
         "tcp_port:6379\r\n"};
