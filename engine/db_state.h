@@ -83,22 +83,22 @@ struct db {
     bool in_batch;
     struct logged_group logged; /* the group before it, until it is settled */
     bool settling;              /* that one waits for `sync` */
-    enum err group_result;      /* it could not be settled, and nobody asked for it yet */
-    seqno last_seq;             /* of the newest change, */
-    seqno logged_seq;           /* of the newest one with a record, */
-    seqno settled_seq;          /* of the newest settled one */
+    bool syncing;               /* `sync` is with the scheduler */
+    bool complained;            /* the log line about write_error was written */
+    bool unproven;         /* a new log has followed a failed one, and no sync of it has
+                                   returned yet */
+    enum err group_result; /* it could not be settled, and nobody asked for it yet */
+    seqno last_seq;        /* of the newest change, */
+    seqno logged_seq;      /* of the newest one with a record, */
+    seqno settled_seq;     /* of the newest settled one */
     struct books books;
     struct books group_books; /* as they were when the open group began, if it has changed
                                  them; large, and most groups of an embedded store do not */
     struct err_detail
         write_error;      /* why the last group failed; code ERR_OK: it did not */
-    bool complained;      /* the log line about it was written */
-    bool unproven;        /* a new log has followed a failed one, and no sync of it has
-                            returned yet */
     uint64_t failed_log;  /* 0, or: this log and all before it have to be given up before
                             writes are accepted again */
     struct log_sync sync; /* of logs; one at a time */
-    bool syncing;         /* it is with the scheduler */
     int64_t synced_us;    /* when the last sync of everysec began */
     int64_t written_us;   /* when the log was last written */
 
@@ -117,13 +117,14 @@ struct db {
     bool compact_all; /* a manual compaction goes on */
     unsigned in_flight;
     bool flushing, compacting, preparing, editing, cleaning;
-    struct work *edits;       /* finished, waiting for the manifest; oldest first */
+    bool
+        manifest_doubt; /* the last edit may be durable or not: until a new manifest is in
+                            force nothing that either outcome names goes */
+    bool no_room;       /* found by background work: the last spare log is the reserve */
+    bool on_reserve;    /* the active log is the reserve: for deletes only */
+    struct work *edits; /* finished, waiting for the manifest; oldest first */
     struct work *uninstalled; /* its edit is in force, its installation needs memory */
-    bool manifest_doubt;      /* the last edit may be durable or not: until a new manifest
-                                 is in force nothing that either outcome names goes */
     struct garbage *garbage;
-    bool no_room;    /* background work found none: the last spare log is the reserve */
-    bool on_reserve; /* the active log is the reserve: for deletes only */
     struct retry retry[WORK_KINDS];
     struct err_detail trouble; /* of the last background work that failed */
 

@@ -164,7 +164,7 @@ static void section_engine(struct server *s, struct buf *b)
              (unsigned long long)d.level[i].bytes, (unsigned long long)d.level[i].entries,
              (unsigned long long)d.moved[i].bytes_in,
              (unsigned long long)d.moved[i].bytes_out,
-             (unsigned long long)(d.level[i].bytes + d.level[i].saved));
+             (unsigned long long)d.level[i].bytes + (unsigned long long)d.level[i].saved);
     const struct {
         const char *name;
         uint64_t value;
