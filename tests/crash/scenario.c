@@ -149,7 +149,8 @@ const struct scenario scenarios[] = {
      .tape = "put a2 64; put b1 64; put c1 64; put d0 64; put d1 8; step; put d2 8"},
     {.name = "log-switch",
      .purpose =
-         "A group of records spans two logs, the older of which is not synced yet.",
+         "A full log is left for the next one under everysec; what becomes of the old "
+         "one's sync is race-flush-sec's.",
      .geometry = &tiny,
      .policy = SYNC_EVERYSEC,
      .before = FEW,
