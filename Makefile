@@ -20,6 +20,7 @@ V       ?= 0
 Q       := $(if $(filter 1,$(V)),,@)
 
 # Compression needs liblz4; without it everything else works. LZ4=no does not look for it.
+LZ4_ASKED := $(filter-out undefined,$(origin LZ4))
 LZ4 ?= $(shell printf '\043include <lz4.h>\nint main(void) { return !LZ4_sizeofState(); }' | \
          $(CC) -x c - -o /dev/null -llz4 2> /dev/null && echo yes || echo no)
 LZ4 := $(LZ4)
@@ -77,7 +78,7 @@ JOBS ?= 2
 SUB = --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: ## build the release programs (the default)
-	@$(if $(filter no,$(LZ4)),echo '  without lz4: liblz4-dev would add compression of tables')
+	@$(if $(LZ4_ASKED),,$(if $(filter no,$(LZ4)),echo '  without lz4: liblz4-dev would add compression of tables'))
 	@$(MAKE) $(SUB) VARIANT=release build/release/riptidekv-server \
 	    build/release/riptidekv-check
 

@@ -79,6 +79,12 @@ static enum err open_store(struct server *s, struct err_detail *why)
                          .log_arg = s};
     struct options options;
     options_init(&options);
+    enum codec codec = (enum codec)s->config.compression;
+    if (!codec_built_in(codec))
+        return err_set(why, ERR_INVALID, 0,
+                       "--compression %s: this program was built without %s; build it "
+                       "again with " CODEC_PACKAGES " installed",
+                       codec_name(codec), codec_name(codec));
     if (s->env.geometry) {
         options = *s->env.geometry;
     } else {
@@ -87,9 +93,7 @@ static enum err open_store(struct server *s, struct err_detail *why)
         options.map_tables = s->config.map_tables && options.map_tables;
         options.open_tables_max = (size_t)s->config.open_tables_max;
         for (unsigned l = 0; l < LEVELS_MAX; l++)
-            options.codecs[l] = l < s->config.compression_from_level
-                                    ? CODEC_NONE
-                                    : (enum codec)s->config.compression;
+            options.codecs[l] = l < s->config.compression_from_level ? CODEC_NONE : codec;
     }
     options.sync = (enum sync_policy)s->config.appendfsync;
     struct err_detail cause = {0};
