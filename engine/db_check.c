@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/db_state.h"
 #include "engine/dump_lines.h"
@@ -208,6 +209,19 @@ enum err db_check_lock(struct disk_dir *dir, const char *name, bool create,
               : ERR_OK;
 }
 
+/* Who may read a store may check it, also where the lock is out of reach. */
+static enum err go_without_lock(struct check *c, struct err_detail *why)
+{
+    struct err_detail note;
+    err_set(&note, ERR_OK, 0,
+            FILENAME_LOCK ": cannot be locked (%.80s); checked without, as if nobody had "
+                          "the store open",
+            strerror(why->os_error));
+    finding(c, ERR_OK, &note);
+    why->code = ERR_OK;
+    return ERR_OK;
+}
+
 enum err db_check(const struct db_env *env, const char *dir,
                   const struct options *options, db_report_fn *report, void *arg)
 {
@@ -224,6 +238,7 @@ enum err db_check(const struct db_env *env, const char *dir,
     struct sst_files files = {.mem = env->mem, .dir = handle, .open_max = 1};
     struct disk_file *lock = NULL;
     enum err e = db_check_lock(handle, dir, false, &lock, &why);
+    if (e == ERR_IO) e = go_without_lock(&c, &why);
     if (!e)
         e = recover_read_each(&r, env, options, handle, &files, table_finding, &c, &why);
     if (e) {

@@ -37,6 +37,7 @@ struct recovery {
     const struct db_env *env;
     const struct options *options;
     struct disk_dir *dir;
+    bool read_only;          /* files are opened for reading: it will not be settled */
     struct sst_files *files; /* for the tables */
     struct store_state state;
     struct recovered_log manifest;
@@ -57,7 +58,8 @@ struct recovery {
 enum err recover_read(struct recovery *r, const struct db_env *env,
                       const struct options *options, struct disk_dir *dir,
                       struct sst_files *files, struct err_detail *why);
-/* The same, but every table that cannot be opened is told to fn, not only the first. */
+/* The same for who will not settle it: read access is enough, and every table that cannot be
+ * opened is told to fn, not only the first. */
 enum err recover_read_each(struct recovery *r, const struct db_env *env,
                            const struct options *options, struct disk_dir *dir,
                            struct sst_files *files, sst_finding_fn *fn, void *arg,

@@ -7,10 +7,11 @@
 
 #include "engine/filename.h"
 
-static enum err open_named(struct disk_dir *dir, const char *name, enum site site,
+static enum err open_named(const struct recovery *r, const char *name, enum site site,
                            struct recovered_log *log, struct err_detail *why)
 {
-    int rc = disk_open(dir, name, DISK_READ | DISK_WRITE, site, &log->file);
+    unsigned flags = DISK_READ | (r->read_only ? 0 : DISK_WRITE);
+    int rc = disk_open(r->dir, name, flags, site, &log->file);
     if (rc == -ENOENT)
         return err_set(why, ERR_MISSING, 0, "%s: missing, but the store needs it", name);
     if (!rc) rc = disk_size(log->file, &log->size);
@@ -57,7 +58,7 @@ static enum err load_manifest(struct recovery *r, struct err_detail *why)
     enum err e = manifest_current(r->dir, &log->number, why);
     if (e) return e;
     filename_manifest(log->number, name);
-    e = open_named(r->dir, name, SITE_MANIFEST_CREATE, log, why);
+    e = open_named(r, name, SITE_MANIFEST_CREATE, log, why);
     if (e) return e;
     struct wal_reader reader;
     wal_reader_init(&reader, r->env->mem, log->file, log->number, log->size,
@@ -238,7 +239,7 @@ static enum err load_logs(struct recovery *r, struct err_detail *why)
         log->number = r->state.logs[i].number;
         log->recycled = r->state.logs[i].recycled;
         filename_log(log->number, name);
-        enum err e = open_named(r->dir, name, SITE_WAL_CREATE, log, why);
+        enum err e = open_named(r, name, SITE_WAL_CREATE, log, why);
         /* A log is used only after records went to the one before it. */
         bool reached = i == 0 || r->logs[i - 1].records > 0;
         if (!e && reached) e = with_reader(r, i, false, why);
@@ -260,19 +261,9 @@ static enum err load_logs(struct recovery *r, struct err_detail *why)
 
 /* ---- all ---- */
 
-enum err recover_read(struct recovery *r, const struct db_env *env,
-                      const struct options *options, struct disk_dir *dir,
-                      struct sst_files *files, struct err_detail *why)
+static enum err read_all(struct recovery *r, sst_finding_fn *fn, void *arg,
+                         struct err_detail *why)
 {
-    return recover_read_each(r, env, options, dir, files, NULL, NULL, why);
-}
-
-enum err recover_read_each(struct recovery *r, const struct db_env *env,
-                           const struct options *options, struct disk_dir *dir,
-                           struct sst_files *files, sst_finding_fn *fn, void *arg,
-                           struct err_detail *why)
-{
-    *r = (struct recovery){.env = env, .options = options, .dir = dir, .files = files};
     store_state_init(&r->state);
     enum err e = load_manifest(r, why);
     if (!e) e = open_tables(r, fn, arg, why);
@@ -286,6 +277,24 @@ enum err recover_read_each(struct recovery *r, const struct db_env *env,
     if (!e && !r->logs[r->last].memlog) e = new_memlog(r, &r->logs[r->last], why);
     if (e) recover_deinit(r);
     return e;
+}
+
+enum err recover_read(struct recovery *r, const struct db_env *env,
+                      const struct options *options, struct disk_dir *dir,
+                      struct sst_files *files, struct err_detail *why)
+{
+    *r = (struct recovery){.env = env, .options = options, .dir = dir, .files = files};
+    return read_all(r, NULL, NULL, why);
+}
+
+enum err recover_read_each(struct recovery *r, const struct db_env *env,
+                           const struct options *options, struct disk_dir *dir,
+                           struct sst_files *files, sst_finding_fn *fn, void *arg,
+                           struct err_detail *why)
+{
+    *r = (struct recovery){
+        .env = env, .options = options, .dir = dir, .read_only = true, .files = files};
+    return read_all(r, fn, arg, why);
 }
 
 void recover_deinit(struct recovery *r)

@@ -228,6 +228,35 @@ static enum err scavenge_manifests(struct repair *r, struct err_detail *why)
     return ERR_OK;
 }
 
+static enum err no_store(struct err_detail *why)
+{
+    return err_set(
+        why, ERR_FOREIGN, 0,
+        "nothing here belongs to a store of this program; nothing was changed");
+}
+
+/* Without CURRENT. The newest manifest is the one that was in force, or, when a roll was cut
+ * before its switch, says the same: nothing is lost. When that one is not whole, it may
+ * have been in force all the same. */
+static enum err find_manifest(struct repair *r, enum err lost, struct err_detail *why)
+{
+    struct err_detail pointer = *why;
+    for (size_t i = r->manifests.count; i > 0; i--) {
+        uint64_t number = r->manifests.numbers[i - 1];
+        enum err e = try_manifest(r, number, why);
+        if (e) return e;
+        if (!r->whole) continue;
+        bool newest = i == r->manifests.count;
+        repair_say(r, newest ? ERR_OK : lost,
+                   "%.160s; MANIFEST-%06" PRIu64
+                   ", the newest whole one, is in force again",
+                   pointer.text, number);
+        return ERR_OK;
+    }
+    repair_say(r, lost, "%s; no manifest is whole", pointer.text);
+    return scavenge_manifests(r, why);
+}
+
 /* The manifest that CURRENT names, or the newest whole one. */
 static enum err read_manifest(struct repair *r, struct err_detail *why)
 {
@@ -235,18 +264,14 @@ static enum err read_manifest(struct repair *r, struct err_detail *why)
     enum err e = manifest_current(r->dir, &number, why);
     if (e == ERR_NEWER_FORMAT || e == ERR_NOMEM) return e;
     r->current_sound = !e;
-    if (e) repair_say(r, e, "%s; the newest whole manifest is looked for", why->text);
     if (!e) {
         e = try_manifest(r, number, why);
         if (e || r->whole) return e;
         repair_say(r, ERR_CORRUPT, "MANIFEST-%06" PRIu64 ": missing or damaged", number);
         return scavenge_manifests(r, why);
     }
-    for (size_t i = r->manifests.count; i > 0; i--) {
-        e = try_manifest(r, r->manifests.numbers[i - 1], why);
-        if (e || r->whole) return e;
-    }
-    return scavenge_manifests(r, why);
+    if (r->ssts.count + r->logs.count + r->manifests.count == 0) return no_store(why);
+    return find_manifest(r, e, why);
 }
 
 /* ---- tables ---- */
@@ -608,9 +633,5 @@ enum err repair_read(struct repair *r, struct err_detail *why)
     if (!e) e = read_tables(r, why);
     if (!e) e = read_logs(r, why);
     if (e && why->code == ERR_OK) return no_memory(why);
-    if (!e && !r->found)
-        return err_set(why, ERR_FOREIGN, 0,
-                       "nothing here belongs to a store of this program; nothing was "
-                       "changed");
-    return e;
+    return !e && !r->found ? no_store(why) : e;
 }

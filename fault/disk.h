@@ -74,7 +74,8 @@ int disk_link(struct disk_dir *dir, const char *name, struct disk_dir *to_dir,
 /* Removes a name. After a power cut it may be back until disk_dir_sync returned. */
 int disk_unlink(struct disk_dir *dir, const char *name, enum site site);
 /* Creates the file when absent, opens it and takes an exclusive lock that ends with
- * disk_close or with the process; -EWOULDBLOCK when somebody else holds it. */
+ * disk_close or with the process; -EWOULDBLOCK when somebody else holds it. A file that may
+ * only be read is locked, too. */
 int disk_lock(struct disk_dir *dir, const char *name, enum site site,
               struct disk_file **out);
 

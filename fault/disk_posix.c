@@ -223,12 +223,16 @@ static void posix_close(struct disk_file *file)
 }
 
 /* flock belongs to the opened file, so a second opener in this process is refused like
- * any other, and the lock cannot outlive the process. */
+ * any other, and the lock cannot outlive the process. It does not ask how the file was
+ * opened. */
 static int posix_lock(struct disk_dir *dir, const char *name, enum site site,
                       struct disk_file **out)
 {
     struct disk_file *file;
     int e = posix_open(dir, name, DISK_READ | DISK_WRITE | DISK_CREATE, site, &file);
+    if ((e == -EROFS || e == -EACCES) &&
+        posix_open(dir, name, DISK_READ, site, &file) == 0)
+        e = 0;
     if (e) return e;
     e = result(flock(file_fd(file), LOCK_EX | LOCK_NB));
     if (e) {

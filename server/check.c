@@ -116,30 +116,48 @@ static void append_place(struct buf *b, const char *text)
         append(b, "null");
 }
 
-static int complain(struct check *c, const char *text)
+/* Prints what was built, as a line of its own. */
+static void print_json(struct check *c, struct buf *b)
+{
+    buf_append(b, "", 1);
+    if (!b->failed) c->print(c->arg, (const char *)buf_bytes(b));
+    buf_deinit(b);
+}
+
+int check_unable(struct check *c, const char *text)
 {
     char line[LINE_BYTES];
     snprintf(line, sizeof line, "%.300s: %.600s", c->path, text);
     c->complain(c->arg, line);
+    if (!c->json || c->dump) return CHECK_UNABLE;
+    struct buf b;
+    buf_init(&b, c->mem, JSON_BYTES_MAX);
+    append(&b, "{\"store\":");
+    append_string(&b, c->path);
+    append(&b, ",\"error\":");
+    append_string(&b, text);
+    append(&b, "}");
+    print_json(c, &b);
     return CHECK_UNABLE;
 }
 
 /* Findings of a check, and lines of a repair: what is lost with its code, what is saved
- * with ERR_OK. */
+ * with ERR_OK. Such a line of a check is a note. */
 static void report(void *arg, enum err code, const char *line)
 {
     struct findings *f = arg;
     f->locked |= code == ERR_LOCKED;
     if (f->locked) return;
     f->losses += code != ERR_OK;
+    const char *kind = code ? err_text(code) : f->check->repair ? "saved" : "note";
     if (!f->check->json) {
         char out[LINE_BYTES];
-        snprintf(out, sizeof out, "%s: %.800s", code ? err_text(code) : "saved", line);
+        snprintf(out, sizeof out, "%s: %.800s", kind, line);
         f->check->print(f->check->arg, out);
         return;
     }
     append(&f->json, "%s{\"kind\":", f->count++ ? "," : "");
-    append_string(&f->json, code ? err_text(code) : "saved");
+    append_string(&f->json, kind);
     append(&f->json, ",");
     append_place(&f->json, line);
     append(&f->json, ",\"text\":");
@@ -160,17 +178,17 @@ static void begin_findings(struct findings *f, struct check *c)
 static void end_findings(struct findings *f, const char *members)
 {
     append(&f->json, "]%s}", members);
-    buf_append(&f->json, "", 1);
-    if (f->check->json && !f->json.failed)
-        f->check->print(f->check->arg, (const char *)buf_bytes(&f->json));
-    buf_deinit(&f->json);
+    if (f->check->json)
+        print_json(f->check, &f->json);
+    else
+        buf_deinit(&f->json);
 }
 
 /* ---- work ---- */
 
 static int in_use(struct check *c)
 {
-    return complain(c, "in use by a server; stop it first");
+    return check_unable(c, "in use by a server; stop it first");
 }
 
 static int verify(struct check *c)
@@ -181,9 +199,9 @@ static int verify(struct check *c)
     options_init(&options);
     begin_findings(&f, c);
     enum err e = db_check(&env, c->store, &options, report, &f);
-    if (f.locked) {
+    if (f.locked || e == ERR_NOMEM) {
         buf_deinit(&f.json);
-        return in_use(c);
+        return f.locked ? in_use(c) : check_unable(c, err_text(e));
     }
     end_findings(&f, e ? ",\"sound\":false" : ",\"sound\":true");
     if (!c->json && !e) c->print(c->arg, "sound");
@@ -234,7 +252,7 @@ static int repair(struct check *c)
     enum err e = repair_all(c, &f, &n, &why);
     if (e) {
         buf_deinit(&f.json);
-        return e == ERR_LOCKED ? in_use(c) : complain(c, why.text);
+        return e == ERR_LOCKED ? in_use(c) : check_unable(c, why.text);
     }
     snprintf(members, sizeof members,
              ",\"sound\":true,\"changed\":%s,\"tables_kept\":%llu,"
@@ -253,14 +271,14 @@ static int dump(struct check *c, struct disk_dir *dir)
 {
     struct err_detail why = {.code = ERR_OK};
     enum err e = dump_file(c->mem, dir, c->dump, c->print, c->arg, &why);
-    return e ? complain(c, why.text) : CHECK_SOUND;
+    return e ? check_unable(c, why.text) : CHECK_SOUND;
 }
 
 int check_store(struct check *c)
 {
     struct disk_dir *dir;
     int rc = disk_dir_open(c->disk, c->store, &dir);
-    if (rc) return complain(c, rc == -ENOENT ? "no such directory" : strerror(-rc));
+    if (rc) return check_unable(c, rc == -ENOENT ? "no such directory" : strerror(-rc));
     int code = c->dump ? dump(c, dir) : c->repair ? repair(c) : verify(c);
     disk_dir_close(dir);
     return code;

@@ -40,5 +40,7 @@ enum check_parsed check_parse(struct check *c, int argc, const char *const *argv
                               const char **bad);
 /* Returns the exit code. */
 int check_store(struct check *c);
+/* Says why nothing could be done, with --json as a document, too. Returns CHECK_UNABLE. */
+int check_unable(struct check *c, const char *text);
 
 #endif

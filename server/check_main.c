@@ -31,15 +31,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", check_usage);
         return CHECK_UNABLE;
     }
-    if (!flags_split_dir(c.path, parent, name)) {
-        complain(NULL, "the path has to end in the directory's own name");
-        return CHECK_UNABLE;
-    }
+    if (!flags_split_dir(c.path, parent, name))
+        return check_unable(&c, "the path has to end in the directory's own name");
     c.store = name;
     int rc = disk_posix_new(c.mem, parent, &c.disk);
     if (rc) {
-        fprintf(stderr, "riptidekv-check: %s: %s\n", parent, strerror(-rc));
-        return CHECK_UNABLE;
+        char text[2 * CONFIG_TEXT_BYTES];
+        snprintf(text, sizeof text, "%.300s: %s", parent, strerror(-rc));
+        return check_unable(&c, text);
     }
     int code = check_store(&c);
     disk_posix_free(c.disk);

@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.." || exit 1
 check=$1/riptidekv-check
 server=$1/riptidekv-server
 tmp=$(mktemp -d "$PWD/build/check.XXXXXX") || exit 1
-pid=
-trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp"' EXIT
+pid= public=
+trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp" "$public"' EXIT
 
 checks=0 failed=0
 expect() { # EXIT-CODE PATTERN WORDS...: the command's code, and a line of its output
@@ -56,6 +56,24 @@ pid=
 expect 0 '^sound$' "$check" "$tmp/store"
 expect 0 '"sound":true' "$check" --json "$tmp/store"
 
+# Who may only read a store may check it. The superuser would be refused nothing.
+reader=()
+[ "$(id -u)" -ne 0 ] || reader=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+public=$(mktemp -d)
+cp -r "$tmp/store" "$check" "$public"
+chmod -R a=rX "$public"
+expect 0 '^sound$' "${reader[@]}" "$public/riptidekv-check" "$public/store"
+exec 9< "$public/store/LOCK"
+flock 9
+expect 2 'in use' "${reader[@]}" "$public/riptidekv-check" "$public/store"
+exec 9<&-
+chmod 0 "$public/store/LOCK"
+expect 0 '^note: LOCK: cannot be locked' "${reader[@]}" "$public/riptidekv-check" "$public/store"
+chmod -R u+rwX "$public"
+rm -rf "$public"
+
+expect 2 '^\{"store":.*,"error":"no such directory"\}$' "$check" "$tmp/nowhere" --json
+
 # A killed server leaves a store that is sound, if not tidy; nothing is changed by looking.
 start
 timeout 5 redis-cli -p "$port" set torn value > /dev/null 2>&1
@@ -87,6 +105,11 @@ expect 0 "^$(timeout 5 redis-cli -p "$port" keys "*" | wc -l)\$" timeout 5 redis
 kill "$pid"
 wait "$pid"
 pid=
+
+# The pointer is made again from the manifest: nothing is lost.
+rm "$tmp/store/CURRENT"
+expect 0 '^repaired$' "$check" "$tmp/store" --repair
+expect 0 '^sound$' "$check" "$tmp/store"
 
 echo "check-tool: $checks checks, $failed failed"
 [ "$failed" -eq 0 ]

@@ -220,6 +220,7 @@ static void a_lost_pointer_costs_nothing(void)
     begin();
     unlink_file("CURRENT");
     CHECK_INT(repaired(), 0);
+    CHECK(strstr(lines, "the newest whole one, is in force again") != NULL);
     CHECK(counts.tables_kept > 0);
     teststore_deinit(&t);
 }

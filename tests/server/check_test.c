@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fault/plan.h"
 #include "server/check.h"
 
 static struct teststore t;
@@ -89,17 +90,16 @@ static void a_repair_says_what_is_lost_and_leaves_a_sound_store(void)
     teststore_deinit(&t);
 }
 
-/* Nothing is lost with CURRENT: no loss to report but that it was gone. */
+/* Nothing is lost with CURRENT. */
 static void a_repair_as_json_is_one_document(void)
 {
     dumped_example(&t);
     damage("CURRENT", 12);
     struct check c = begin();
     c.repair = c.json = true;
-    CHECK_INT(check_store(&c), CHECK_FINDINGS);
-    CHECK(
-        dumped_has("{\"store\":\"/data/db\",\"findings\":[{\"kind\":\"data is damaged\","
-                   "\"file\":\"CURRENT\",\"offset\":null,"));
+    CHECK_INT(check_store(&c), CHECK_SOUND);
+    CHECK(dumped_has("{\"store\":\"/data/db\",\"findings\":[{\"kind\":\"saved\","
+                     "\"file\":\"CURRENT\",\"offset\":null,"));
     CHECK(dumped_has("\"sound\":true,\"changed\":true,\"tables_kept\":1,"));
     CHECK(dumped_has("\"log_records\":1,\"bytes_lost\":0}\n"));
     CHECK_INT(strlen(strchr(dumped_text(), '\n')), 1);
@@ -114,9 +114,37 @@ static void a_store_in_use_is_left_alone(void)
     CHECK_INT(check_store(&c), CHECK_UNABLE);
     CHECK(strstr(complaint, "/data/db: in use") != NULL);
     c = begin();
-    c.repair = true;
+    c.repair = c.json = true;
     CHECK_INT(check_store(&c), CHECK_UNABLE);
     CHECK(strstr(complaint, "/data/db: in use") != NULL);
+    CHECK_TEXT(dumped_text(),
+               "{\"store\":\"/data/db\",\"error\":\"in use by a server; stop "
+               "it first\"}\n");
+    teststore_deinit(&t);
+}
+
+static void a_lock_out_of_reach_is_a_note(void)
+{
+    static struct plan plan = {.pattern = "fs/lock/lock/eio", .kth = 1, .sticky = true};
+    dumped_example(&t);
+    REQUIRE_INT(plan_arm(&plan), 0);
+    struct check c = begin();
+    CHECK_INT(check_store(&c), CHECK_SOUND);
+    CHECK(dumped_has("note: LOCK: cannot be locked (Input/output error)"));
+    CHECK(dumped_has("\nsound\n"));
+    plan_disarm_all();
+    teststore_deinit(&t);
+}
+
+static void a_repair_of_no_store_says_only_that(void)
+{
+    teststore_init(&t);
+    REQUIRE_INT(disk_mkdir(t.disk, TESTSTORE_DIR, SITE_OTHER_MKDIR), 0);
+    struct check c = begin();
+    c.repair = true;
+    CHECK_INT(check_store(&c), CHECK_UNABLE);
+    CHECK_TEXT(dumped_text(), "");
+    CHECK(strstr(complaint, "nothing here belongs to a store") != NULL);
     teststore_deinit(&t);
 }
 
@@ -138,6 +166,12 @@ static void a_missing_directory_is_a_complaint_and_two(void)
     struct check c = begin();
     CHECK_INT(check_store(&c), CHECK_UNABLE);
     CHECK_TEXT(complaint, "/data/db: no such directory");
+    CHECK_TEXT(dumped_text(), "");
+    c = begin();
+    c.json = true;
+    CHECK_INT(check_store(&c), CHECK_UNABLE);
+    CHECK_TEXT(dumped_text(),
+               "{\"store\":\"/data/db\",\"error\":\"no such directory\"}\n");
     teststore_deinit(&t);
 }
 
@@ -194,6 +228,8 @@ CU_TestInfo server_check_tests[] = {
      a_repair_says_what_is_lost_and_leaves_a_sound_store},
     {"a_repair_as_json_is_one_document", a_repair_as_json_is_one_document},
     {"a_store_in_use_is_left_alone", a_store_in_use_is_left_alone},
+    {"a_lock_out_of_reach_is_a_note", a_lock_out_of_reach_is_a_note},
+    {"a_repair_of_no_store_says_only_that", a_repair_of_no_store_says_only_that},
     {"checking_creates_nothing", checking_creates_nothing},
     {"a_missing_directory_is_a_complaint_and_two",
      a_missing_directory_is_a_complaint_and_two},
