@@ -705,6 +705,13 @@ bool db_refuses_deletes(const struct db *db)
     return db->failed_log || work_is_stuck(db, FOR_DELETES);
 }
 
+void db_note_refusal(struct db *db)
+{
+    assert(db_refuses(db));
+    struct err_detail why = *db_write_error(db);
+    db_note_failure(db, &why);
+}
+
 /* ---- reading ---- */
 
 /* Looks through everything that may hold a version of the key with a number <= seq, newest

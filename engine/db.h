@@ -104,6 +104,9 @@ void db_set_sync(struct db *db, enum sync_policy policy);
  * not belong into an open group either. */
 bool db_refuses(const struct db *db);
 bool db_refuses_deletes(const struct db *db);
+/* A caller has turned a write away because one of these holds: the first in a row is a line
+ * of the log. REQUIRES: one does. */
+void db_note_refusal(struct db *db);
 /* Why the last group was refused, or the next one would be; ERR_OK when neither is so. The
  * detail lives as long as the store. */
 const struct err_detail *db_write_error(const struct db *db);

@@ -162,6 +162,7 @@ void dispatch_run(struct call *c, const struct command *parent)
         reply_error(c->out, "ERR key is longer than %u bytes", KEYSPACE_KEY_BYTES_MAX);
     } else if (is_refused(c)) {
         char text[REFUSAL_BYTES];
+        db_note_refusal(c->server->db);
         server_refusal(c->server, text);
         reply_error(c->out, "%s", text);
     } else {

@@ -341,6 +341,8 @@ static void a_full_disk_takes_what_only_removes_and_can_be_emptied(void)
     }
     REQUIRE(refuses(&t));
     testserver_expect(&t, "SET k w", MISCONF "No space left on device\r\n");
+    CHECK(strstr(t.log, "writes are refused: ") != NULL);
+    CHECK(strstr(t.log, "writes are accepted again") == NULL);
     testserver_expect(&t, "EXPIRE key1 100", MISCONF "No space left on device\r\n");
 
     testserver_expect(&t, "DEL key0", ":1\r\n");
@@ -353,6 +355,7 @@ static void a_full_disk_takes_what_only_removes_and_can_be_emptied(void)
     for (int i = 0; i < 60 && refuses(&t); i++)
         testserver_wait(&t, 1000);
     testserver_expect(&t, "SET k w", "+OK\r\n");
+    CHECK(strstr(t.log, "writes are accepted again") != NULL);
     testserver_expect(&t, "DBSIZE", ":1\r\n");
     disk_sim_set_capacity(t.disk, 0);
     testserver_kill(&t);
