@@ -19,7 +19,7 @@ SECONDS_MAX=5 OPERATIONS_MAX=10
 
 header() { sed -n "s/^$2: //p" "$1" | head -n 1; }
 
-# A copy with the objects of the healthy build: each bug compiles one file.
+# A copy with the objects of the healthy build: each bug compiles a file or two.
 make --no-print-directory crash-build > "$tree.log" 2>&1 || { cat "$tree.log"; exit 1; }
 rm -f "$tree.log"
 cp -a Makefile engine fault proptests server tests "$tree"
@@ -32,13 +32,13 @@ say() {
 
 one() {
     patch=$1 name=$(basename "$1" .patch)
-    file=$(sed -n 's,^+++ b/,,p' "$patch")
-    cp -a "$tree/$file" "$tree/kept"
+    files=$(sed -n 's,^+++ b/,,p' "$patch")
+    (cd "$tree" && rm -rf kept && mkdir kept && cp -a --parents $files kept)
     if ! patch -s -p1 -d "$tree" < "$patch"; then
         say "$name" - - - "THE PATCH DOES NOT APPLY"
         return 1
     fi
-    touch "$tree/$file"
+    (cd "$tree" && touch $files)
     if ! make -C "$tree" --no-print-directory VARIANT=crash -j "$JOBS" build/crash/crash \
         > "$tree/log" 2>&1; then
         cat "$tree/log"
@@ -48,8 +48,7 @@ one() {
         judge "$name" "$patch"
         good=$?
     fi
-    cp -a "$tree/kept" "$tree/$file"
-    touch "$tree/$file"
+    (cd "$tree" && cp -a kept/. . && touch $files)
     return $good
 }
 
@@ -70,7 +69,7 @@ else:
 EOF
     )
     verdict=caught
-    [ "$code" -ne 0 ] && [ "$oracle" != none ] || verdict="NOT CAUGHT"
+    [ "$code" -ne 0 ] && [ -n "$oracle" ] && [ "$oracle" != none ] || verdict="NOT CAUGHT"
     [ "$want" = any ] || [ "$oracle" = "$want" ] || verdict="$verdict, BY ANOTHER ORACLE"
     if [ "$verdict" = caught ]; then
         awk -v s="$seconds" -v n="$operations" -v a=$SECONDS_MAX -v b=$OPERATIONS_MAX \
