@@ -479,7 +479,7 @@ $(BUILD)/crash: $(call obj,tests/crash/crash.c $(CRASH_SRC) $(PROP_SRC) \
 	@echo '  ld  $@'
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
-crash-build:
+crash-build: ## builds the crash explorer, build/crash/crash (--help tells its options)
 	@$(MAKE) $(SUB) VARIANT=crash WERROR=-Werror build/crash/crash
 
 crash: crash-build ## every crash of every scenario, judged (docs/crash-testing.md)

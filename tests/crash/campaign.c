@@ -122,6 +122,23 @@ static void copy_progress(void *arg, const struct explore_stats *stats)
     row->stats = *stats;
 }
 
+/* What the process is at; a handler of signals has no argument. */
+static struct {
+    const struct explorer *explorer;
+    struct campaign_row *row;
+    const uint8_t *tape;
+    size_t size;
+} exploring;
+
+/* An assertion has failed: which crash was it? What shrinking had found stands. */
+static void note_death(int number)
+{
+    (void)number;
+    if (!exploring.explorer || exploring.row->violated) return;
+    explorer_here(exploring.explorer, &exploring.row->violation);
+    failure_token(exploring.row, exploring.tape, exploring.size);
+}
+
 static void do_row(struct campaign *c, struct campaign_row *row)
 {
     struct explore_options o;
@@ -130,6 +147,10 @@ static void do_row(struct campaign *c, struct campaign_row *row)
     campaign_options(c, row, &o);
     struct explorer *x = explorer_new(&scenarios[row->scenario], &o);
     explorer_progress(x, copy_progress, row);
+    exploring.row = row;
+    exploring.tape = tape;
+    exploring.size = size;
+    exploring.explorer = x;
     bool good = explore(x, tape, size);
     row->stats = *explorer_stats(x);
     memcpy(row->ran, explorer_ran(x), sizeof row->ran);
@@ -140,6 +161,7 @@ static void do_row(struct campaign *c, struct campaign_row *row)
         atomic_store(&c->shared->found, true);
         failure_shrink(x, row, tape, size);
     }
+    exploring.explorer = NULL;
     explorer_free(x);
     row->done = true;
 }
@@ -165,12 +187,32 @@ static void blame(struct campaign *c)
 {
     for (size_t i = 0; i < c->row_count; i++) {
         struct campaign_row *row = &c->rows[i];
-        if (row->done) continue;
+        if (row->done || row->violated) continue;
         row->violated = true;
         row->violation.oracle = ORACLE_OPEN;
         snprintf(row->violation.text, sizeof row->violation.text,
                  "the exploring process died: an assertion or a signal");
     }
+}
+
+static pid_t start_child(struct campaign *c)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0) abort();
+    if (pid > 0) return pid;
+    struct sigaction last = {.sa_handler = note_death, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGABRT, &last, NULL);
+    child(c);
+    _exit(0);
+}
+
+/* Somebody has to do the rows that a dead child has left. */
+static pid_t succeed_child(struct campaign *c, int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+    atomic_store(&c->shared->found, true);
+    return atomic_load(&c->shared->next) < c->row_count ? start_child(c) : 0;
 }
 
 void campaign_run(struct campaign *c, void (*each)(const struct campaign *c))
@@ -179,27 +221,37 @@ void campaign_run(struct campaign *c, void (*each)(const struct campaign *c))
     atomic_store(&c->shared->next, 0);
     pid_t pids[CAMPAIGN_JOBS_MAX];
     unsigned alive = 0;
-    fflush(NULL);
+    int status;
     for (unsigned j = 0; j < c->jobs && j < CAMPAIGN_JOBS_MAX; j++) {
-        pids[j] = fork();
-        if (pids[j] < 0) abort();
-        if (pids[j] == 0) {
-            child(c);
-            _exit(0);
-        }
+        pids[j] = start_child(c);
         alive++;
     }
     while (alive > 0) {
         if (each) each(c);
         usleep(LOOK_US);
         for (unsigned j = 0; j < c->jobs; j++)
-            if (pids[j] > 0 && waitpid(pids[j], NULL, WNOHANG) == pids[j]) {
-                pids[j] = 0;
-                alive--;
+            if (pids[j] > 0 && waitpid(pids[j], &status, WNOHANG) == pids[j]) {
+                pids[j] = succeed_child(c, status);
+                alive -= pids[j] == 0;
             }
     }
     blame(c);
     if (each) each(c);
+}
+
+int campaign_apart(int (*work)(void *arg), void *arg)
+{
+    int status;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0) abort();
+    if (pid == 0) {
+        int result = work(arg);
+        fflush(NULL);
+        _exit(result);
+    }
+    if (waitpid(pid, &status, 0) != pid) abort();
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 double campaign_seconds(const struct campaign *c)

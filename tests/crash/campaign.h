@@ -2,9 +2,10 @@
  *
  * Flow:    crash.c > campaign_run > explore (in child processes) > rows > report
  * Owns:    rows in memory that is shared with its children.
- * Errors:  a child that dies is a violation of the exploration it was at.
+ * Errors:  a child that dies is a violation of the exploration it was at; another one
+ *          goes on with the rest.
  * Threads: none; processes.
- * Tests:   tests/crash/crash_test.sh
+ * Tests:   tests/crash/campaign_test.c, tests/crash/crash_test.sh
  */
 #ifndef TESTS_CRASH_CAMPAIGN_H
 #define TESTS_CRASH_CAMPAIGN_H
@@ -60,6 +61,9 @@ void campaign_options(const struct campaign *c, const struct campaign_row *row,
 size_t campaign_tape(const struct campaign_row *row, uint8_t out[RUN_TAPE_BYTES]);
 /* Does all rows; `each` (may be NULL) is called now and then with everything so far. */
 void campaign_run(struct campaign *c, void (*each)(const struct campaign *c));
+/* Does `work` in a process of its own. Returns its result (0 to 127), or minus the signal
+ * that has ended the process. */
+int campaign_apart(int (*work)(void *arg), void *arg);
 /* Seconds since campaign_run. */
 double campaign_seconds(const struct campaign *c);
 

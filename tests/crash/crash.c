@@ -2,6 +2,7 @@
  *
  *   crash                       every live scenario, all crashes
  *   crash --replay TOKEN        one crash again      crash --explain TOKEN   in words */
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@ struct arguments {
     unsigned jobs;
 };
 
-#define PREEMPTIONS 256 /* an option without a letter */
+#define PREEMPTIONS   256 /* an option without a letter */
+#define CANARY_CAUGHT 99  /* an exit code that no sanitizer has */
 
 static const struct option longs[] = {
     {"scenario", required_argument, NULL, 's'},
@@ -35,6 +37,7 @@ static const struct option longs[] = {
     {"shard", required_argument, NULL, 'h'},
     {"jobs", required_argument, NULL, 'j'},
     {"json", required_argument, NULL, 'J'},
+    {"help", no_argument, NULL, 'H'},
     {"list", no_argument, NULL, 'l'},
     {"quiet", no_argument, NULL, 'q'},
     {"replay", required_argument, NULL, 'r'},
@@ -55,33 +58,71 @@ static const struct option longs[] = {
     {NULL, 0, NULL, 0},
 };
 
-static void usage(void)
+static const char help[] =
+    "usage: crash [OPTION]...           explores; exit 1 when something is wrong\n"
+    "       crash --list                scenarios, and what each is for\n"
+    "       crash --replay TOKEN        one crash again; exit 1 while it still fails\n"
+    "       crash --explain TOKEN       the same in words\n"
+    "       crash --trace FILE          calls and windows for count.py; \"-\": here\n"
+    "\n"
+    "What is explored:\n"
+    "  --scenario NAME   this one; without it all that are live\n"
+    "  --pass PASS       cuts, torn, deep, server or interleave; may be repeated.\n"
+    "                    None: cuts and torn; of a --scenario all that fit but deep\n"
+    "  --random N        N random tapes in place of scenarios, from --seed on\n"
+    "  --profile P       kind of disk: W (without it), J, O or V; --replay and\n"
+    "                    --explain need it, too\n"
+    "  --spare PART      profile V without sectors, zeros or renames; may be repeated\n"
+    "  --shard I/N       one part of N of all images and kills, I from 0\n"
+    "  --silence ORACLE  is not asked; may be repeated\n"
+    "\n"
+    "How far:\n"
+    "  --walk N          windows of more images than N are sampled (1048576; torn: at\n"
+    "                    most 65536)\n"
+    "  --deviations N    sampled: all images that differ in at most N places from none\n"
+    "                    survived, all survived, and each prefix (1)\n"
+    "  --samples N       sampled: and N random ones (20000)\n"
+    "  --inner N         the same as --walk for windows inside recoveries (4096; the\n"
+    "                    passes deep and interleave have a bound of their own)\n"
+    "  --depth N         deep: follow at most N crashes inside each other; 0 (without\n"
+    "                    it): until no image is new\n"
+    "  --preemptions N   interleave: of one schedule, at most (2)\n"
+    "  --fine            deep and interleave: chunks of 64 bytes instead of 512\n"
+    "  --seconds N       of processor time for each line of the table; 0 (without it):\n"
+    "                    no limit\n"
+    "  --seed N          of random images and random tapes (1)\n"
+    "  --first           end everything at the first violation\n"
+    "\n"
+    "How:\n"
+    "  --jobs N          processes (1)\n"
+    "  --json FILE       the table for programs\n"
+    "  --quiet           no progress\n"
+    "  --no-canary       do not try first whether a store without syncs is caught\n"
+    "  --skip-every N    --trace: leave out each Nth image, which count.py must notice\n"
+    "  --help            this text\n";
+
+static void refuse(void)
 {
-    fprintf(
-        stderr,
-        "usage: crash [--scenario NAME] [--pass cuts|torn|deep|server|interleave]...\n"
-        "             [--profile W|J|O|V [--spare sectors|zeros|renames]...]\n"
-        "             [--depth N] [--seed N] [--shard I/N] [--jobs N] [--json FILE]\n"
-        "             [--walk N] [--deviations N] [--samples N] [--inner N]\n"
-        "             [--seconds N] [--silence ORACLE]... [--random N]\n"
-        "             [--preemptions N] [--quiet] [--no-canary] [--first] [--fine]\n"
-        "       crash --list | --trace FILE [--skip-every N] | --replay TOKEN | "
-        "--explain TOKEN\n");
+    fprintf(stderr, "`crash --help` explains every option\n");
     exit(2);
 }
 
-static uint64_t number(const char *text)
+static void refuse_word(const char *name, const char *text, const char *right)
+{
+    fprintf(stderr, "%s: \"%s\" is not %s\n", name, text, right);
+    refuse();
+}
+
+static uint64_t number(const char *name, const char *text, uint64_t min, uint64_t max)
 {
     uint64_t n = 0;
-    if (!arguments_number("a number", text, 0, UINT64_MAX, &n)) usage();
+    if (!arguments_number(name, text, min, max, &n)) refuse();
     return n;
 }
 
-static unsigned small_number(const char *text)
+static unsigned small_number(const char *name, const char *text)
 {
-    uint64_t n = 0;
-    if (!arguments_number("a number", text, 0, UINT_MAX, &n)) usage();
-    return (unsigned)n;
+    return (unsigned)number(name, text, 0, UINT_MAX);
 }
 
 static void parse_profile(struct arguments *a, const char *text)
@@ -91,7 +132,7 @@ static void parse_profile(struct arguments *a, const char *text)
             a->options.profile = (enum disk_profile)p;
             return;
         }
-    usage();
+    refuse_word("--profile", text, "W, J, O or V");
 }
 
 /* Profile V without one of the three things that it adds to W. */
@@ -106,7 +147,7 @@ static void parse_spared(struct arguments *a, const char *text)
             a->options.spared |= DISK_KINDER(parts[i].rule);
             return;
         }
-    usage();
+    refuse_word("--spare", text, "sectors, zeros or renames");
 }
 
 static void parse_pass(struct arguments *a, const char *text)
@@ -116,14 +157,15 @@ static void parse_pass(struct arguments *a, const char *text)
             a->passes[p] = true;
             return;
         }
-    usage();
+    refuse_word("--pass", text, "cuts, torn, deep, server or interleave");
 }
 
 static void parse_shard(struct arguments *a, const char *text)
 {
     unsigned i, n;
     char more;
-    if (sscanf(text, "%u/%u%c", &i, &n, &more) != 2 || n == 0 || i >= n) usage();
+    if (sscanf(text, "%u/%u%c", &i, &n, &more) != 2 || n == 0 || i >= n)
+        refuse_word("--shard", text, "I/N with I from 0 to N - 1");
     a->options.shard = i;
     a->options.shards = n;
 }
@@ -131,8 +173,35 @@ static void parse_shard(struct arguments *a, const char *text)
 static void silence(struct arguments *a, const char *text)
 {
     enum oracle o = oracle_find(text);
-    if (o == ORACLE_NONE) usage();
+    if (o == ORACLE_NONE)
+        refuse_word("--silence", text, "an oracle; docs/crash-testing.md names them");
     a->options.silenced |= 1u << o;
+}
+
+static void choose_scenario(struct arguments *a, const char *text)
+{
+    if (a->scenario) {
+        fprintf(stderr, "--scenario: \"%s\" is the second one; give one or none\n", text);
+        refuse();
+    }
+    if (!scenario_find(text)) refuse_word("--scenario", text, "in the list; see --list");
+    a->scenario = text;
+}
+
+/* What only all arguments together tell. */
+static void check(const struct arguments *a)
+{
+    if (a->options.spared && a->options.profile != DISK_V) {
+        fprintf(stderr, "--spare takes something from profile V; add --profile V\n");
+        refuse();
+    }
+    if (!a->json) return;
+    FILE *f = fopen(a->json, "a"); /* now, not after hours */
+    if (!f) {
+        fprintf(stderr, "--json: cannot write %s: %s\n", a->json, strerror(errno));
+        exit(2);
+    }
+    fclose(f);
 }
 
 static void parse(int argc, char **argv, struct arguments *a)
@@ -142,36 +211,44 @@ static void parse(int argc, char **argv, struct arguments *a)
     explore_options_init(&a->options);
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
-        case 's': a->scenario = optarg; break;
+        case 's': choose_scenario(a, optarg); break;
         case 'p': parse_profile(a, optarg); break;
         case 'v': parse_spared(a, optarg); break;
         case 'P': parse_pass(a, optarg); break;
-        case 'd': a->options.levels = small_number(optarg); break;
-        case 'S': a->options.seed = number(optarg); break;
+        case 'd': a->options.levels = small_number("--depth", optarg); break;
+        case 'S': a->options.seed = number("--seed", optarg, 0, UINT64_MAX); break;
         case 'h': parse_shard(a, optarg); break;
-        case 'j': a->jobs = small_number(optarg); break;
+        case 'j':
+            a->jobs = (unsigned)number("--jobs", optarg, 1, CAMPAIGN_JOBS_MAX);
+            break;
         case 'J': a->json = optarg; break;
         case 'l': a->list = true; break;
         case 'q': a->quiet = true; break;
         case 'r': a->replay = optarg; break;
         case 'e': a->explain = optarg; break;
         case 'x': silence(a, optarg); break;
-        case 't': a->options.seconds = (double)number(optarg); break;
-        case 'w': a->options.walk_max = number(optarg); break;
-        case 'i': a->options.inner_max = number(optarg); break;
-        case 'R': a->random = number(optarg); break;
-        case 'D': a->options.deviations = small_number(optarg); break;
-        case 'n': a->options.samples = number(optarg); break;
-        case PREEMPTIONS: a->options.preemptions = small_number(optarg); break;
+        case 't':
+            a->options.seconds = (double)number("--seconds", optarg, 0, UINT_MAX);
+            break;
+        case 'w': a->options.walk_max = number("--walk", optarg, 0, UINT64_MAX); break;
+        case 'i': a->options.inner_max = number("--inner", optarg, 0, UINT64_MAX); break;
+        case 'R': a->random = number("--random", optarg, 1, ROWS_MAX); break;
+        case 'D': a->options.deviations = small_number("--deviations", optarg); break;
+        case 'n': a->options.samples = number("--samples", optarg, 0, UINT64_MAX); break;
+        case PREEMPTIONS:
+            a->options.preemptions = small_number("--preemptions", optarg);
+            break;
         case 'C': a->canary = false; break;
         case 'f': a->first = true; break;
         case 'F': a->fine = true; break;
         case 'T': a->trace = optarg; break;
-        case 'k': a->skip_every = number(optarg); break;
-        default: usage();
+        case 'k': a->skip_every = number("--skip-every", optarg, 0, UINT64_MAX); break;
+        case 'H': fputs(help, stdout); exit(0);
+        default: refuse();
         }
     }
-    if (optind != argc || a->jobs == 0 || a->jobs > CAMPAIGN_JOBS_MAX) usage();
+    if (!arguments_end(argc, argv, optind)) refuse();
+    check(a);
 }
 
 static int list(void)
@@ -204,15 +281,64 @@ static int trace(const struct arguments *a)
 
 /* A store whose log is never synced must be caught, or nothing that this program says is
  * worth anything. */
-static bool canary_dies(void)
+static int explore_canary(void *arg)
 {
+    (void)arg;
     struct explore_options o;
     explore_options_init(&o);
     o.drop = SITE_WAL_SYNC;
     struct explorer *x = explorer_new(scenario_find("put-always"), &o);
     bool caught = !explore(x, NULL, 0);
     explorer_free(x);
-    return caught;
+    return caught ? CANARY_CAUGHT : 0;
+}
+
+static bool canary_dies(void)
+{
+    int result = campaign_apart(explore_canary, NULL);
+    if (result < 0) printf("the canary's process died: %s\n", strsignal(-result));
+    return result == CANARY_CAUGHT;
+}
+
+/* ---- tokens ---- */
+
+static int replay(void *arg)
+{
+    const struct arguments *a = arg;
+    return a->replay ? failure_replay(a->replay, &a->options)
+                     : failure_explain(a->explain, &a->options);
+}
+
+/* A crash that ends the process is a violation, too. */
+static int replay_apart(struct arguments *a)
+{
+    int result = campaign_apart(replay, a);
+    if (result >= 0) return result;
+    printf("violation: the process died: %s\n", strsignal(-result));
+    return 1;
+}
+
+/* ---- plans ---- */
+
+/* Is the scenario played in that pass at all? */
+static bool fits(const struct scenario *s, enum pass p)
+{
+    if (s->waiting || (s->dialogue != NULL) != (p == PASS_SERVER)) return false;
+    if (s->scheduled != (p == PASS_INTERLEAVE)) return false;
+    return !s->copies || p != PASS_DEEP; /* deep keeps one directory only */
+}
+
+static void nothing_to_do(const struct arguments *a)
+{
+    const struct scenario *s = scenario_find(a->scenario);
+    if (s->waiting) {
+        fprintf(stderr, "crash: %s waits for %s\n", s->name, s->waiting);
+        return;
+    }
+    fprintf(stderr, "crash: %s is not played in that --pass; it has", s->name);
+    for (unsigned p = 0; p < PASS_COUNT; p++)
+        if (fits(s, (enum pass)p)) fprintf(stderr, " %s", pass_name((enum pass)p));
+    fprintf(stderr, "\n");
 }
 
 /* Random tapes, each in the geometry and after the beginning of a live scenario. */
@@ -245,12 +371,8 @@ static void plan_rows(struct campaign *c, const struct arguments *a)
         bool brief = p == PASS_CUTS || p == PASS_TORN || (p != PASS_DEEP && a->scenario);
         if (any ? !a->passes[p] : !brief) continue;
         for (uint32_t i = 0; i < scenario_count; i++) {
-            const struct scenario *s = &scenarios[i];
-            if (s->waiting || (a->scenario && strcmp(a->scenario, s->name))) continue;
-            if ((s->dialogue != NULL) != (p == PASS_SERVER)) continue;
-            if (s->scheduled != (p == PASS_INTERLEAVE)) continue;
-            if (s->copies && p == PASS_DEEP) continue; /* it keeps one directory only */
-            campaign_add(c, i, (enum pass)p);
+            if (a->scenario && strcmp(a->scenario, scenarios[i].name)) continue;
+            if (fits(&scenarios[i], (enum pass)p)) campaign_add(c, i, (enum pass)p);
         }
     }
 }
@@ -261,8 +383,7 @@ int main(int argc, char **argv)
     parse(argc, argv, &a);
     if (a.list) return list();
     if (a.trace) return trace(&a);
-    if (a.replay) return failure_replay(a.replay, &a.options);
-    if (a.explain) return failure_explain(a.explain, &a.options);
+    if (a.replay || a.explain) return replay_apart(&a);
     struct campaign c;
     campaign_init(&c, ROWS_MAX);
     c.options = a.options;
@@ -272,7 +393,7 @@ int main(int argc, char **argv)
     c.fine = a.fine;
     plan_rows(&c, &a);
     if (c.row_count == 0) {
-        fprintf(stderr, "crash: no live scenario of that name; see --list\n");
+        nothing_to_do(&a);
         return 2;
     }
     bool canary = !a.canary || canary_dies();
@@ -282,7 +403,7 @@ int main(int argc, char **argv)
     unsigned violations = report_violations(&c);
     bool written = !a.json || report_json(&c, a.json) == 0;
     if (!written) fprintf(stderr, "crash: cannot write %s\n", a.json);
-    if (!canary) printf("the canary lives: a store without syncs was not caught\n");
+    if (!canary) printf("the canary was not caught: a store without syncs must be\n");
     report_last_line(&c);
     campaign_deinit(&c);
     return violations || !canary || !written ? 1 : 0;

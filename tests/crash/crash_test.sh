@@ -44,8 +44,49 @@ claim "without the profile there is no such crash" \
 "$crash" --quiet --no-canary --scenario create --profile V --spare sectors > "$out/run"
 claim "with sectors spared it holds" '[ $? -eq 0 ]'
 
-"$crash" --quiet --no-canary --scenario create --json /nowhere/file > /dev/null 2>&1
-claim "a JSON file that cannot be written exits with 1" '[ $? -eq 1 ]'
+"$crash" --quiet --no-canary --scenario put-always --pass torn --profile V > "$out/run"
+again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+claim "a cut right after a recovery has its own form" '[[ $again == *[-+]*/s* ]]'
+# shellcheck disable=SC2086
+"$crash" --replay $again > "$out/replay"
+claim "it fails again, too" '[ $? -eq 1 ] && grep -q "^violation: " "$out/replay"'
+# shellcheck disable=SC2086
+"$crash" --explain $again > "$out/story"
+claim "and its story ends with an oracle" \
+    '[ $? -eq 1 ] && grep -q "^Verdict: oracle" "$out/story" &&
+     grep -q "^What survived" "$out/story"'
+
+"$crash" --quiet --no-canary --scenario pipeline --profile V --silence settled \
+    --silence open > "$out/run"
+again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+# shellcheck disable=SC2086
+"$crash" --explain $again --silence settled --silence open | sed '/^The crash comes/q' > "$out/story"
+claim "the story of a dialogue is told once" \
+    '[ "$(grep -c " group [0-9]* issued" "$out/story")" -eq 1 ]'
+
+"$crash" --quiet --no-canary --scenario create --json /nowhere/file > "$out/run" 2>&1
+claim "a JSON file that cannot be written exits with 2" '[ $? -eq 2 ]'
+claim "before anything runs" '! grep -q windows "$out/run"'
+"$crash" --help > "$out/help"
+claim "help is no failure" '[ $? -eq 0 ]'
+claim "help explains every option" \
+    'for o in $(sed -nE "s/^    \{\"([a-z-]+)\", .*/\1/p" tests/crash/crash.c); do
+         grep -qE -- "^( +|.*crash )--$o " "$out/help" || exit 1
+     done'
+"$crash" --seed x > /dev/null 2> "$out/run"
+claim "a bad number names its option" \
+    '[ $? -eq 2 ] && grep -q "^--seed: \"x\"" "$out/run"'
+"$crash" --pass all > /dev/null 2> "$out/run"
+claim "a bad word names its option" \
+    '[ $? -eq 2 ] && grep -q "^--pass: \"all\"" "$out/run"'
+"$crash" --scenario flush --pass server > /dev/null 2> "$out/run"
+claim "a pass that does not fit exits with 2, and those that do are named" \
+    '[ $? -eq 2 ] && grep -q "it has cuts torn deep$" "$out/run"'
+"$crash" --scenario flush --scenario group > /dev/null 2> "$out/run"
+claim "a second scenario is refused" '[ $? -eq 2 ] && grep -q "\"group\"" "$out/run"'
+"$crash" --scenario create --spare zeros > /dev/null 2> "$out/run"
+claim "nothing is spared without profile V" \
+    '[ $? -eq 2 ] && grep -q "profile V" "$out/run"'
 "$crash" --shard 1/2x --scenario create > /dev/null 2>&1
 claim "a shard with something behind it exits with 2" '[ $? -eq 2 ]'
 "$crash" --scenario nothing > /dev/null 2>&1

@@ -46,7 +46,9 @@ static size_t write_steps(const struct explorer *x, char *out, size_t room)
     out[0] = 0;
     for (unsigned i = 0; i < x->step_count && used + 32 < room; i++) {
         const struct step *s = &x->steps[i];
-        if (i > 0 || x->origin)
+        if ((i > 0 || x->origin) && s->ordinal == STEP_SERVED)
+            used += (size_t)snprintf(out + used, room - used, "/s");
+        else if (i > 0 || x->origin)
             used += (size_t)snprintf(out + used, room - used, "/%u", s->ordinal);
         if (s->kill && s->part)
             used += (size_t)snprintf(out + used, room - used, "p%zu", s->part);
@@ -96,13 +98,18 @@ uint32_t explorer_remember_path(struct explorer *x)
     return x->origin_count++;
 }
 
+void explorer_here(const struct explorer *x, struct violation *out)
+{
+    out->call = call_of(x);
+    write_path(x, out->path, sizeof out->path);
+}
+
 void explorer_violate(struct explorer *x, enum oracle o, const char *text)
 {
     struct violation v = {.oracle = o};
     if ((x->violated && !x->fewest) || x->trial.silenced >> o & 1) return;
-    v.call = call_of(x);
     snprintf(v.text, sizeof v.text, "%s", text);
-    write_path(x, v.path, sizeof v.path);
+    explorer_here(x, &v);
     if (x->violated && strlen(v.path) >= strlen(x->violation.path)) return;
     x->violation = v;
     x->violated = true;

@@ -28,7 +28,7 @@ struct explore_options {
     bool kills;        /* the process dies, at every call */
     bool mixed;        /* ... reopens, and the power fails */
     bool deep;         /* crashes inside recovery, to the fixpoint */
-    unsigned levels;   /* deep: at most so many; 0: EXPLORE_LEVELS */
+    unsigned levels;   /* deep: at most so many; 0: to the fixpoint */
     unsigned nest;     /* deep: so many crashes one by one against a fixpoint */
     uint64_t nest_max; /* ... of at most so many distinct images of the run's windows */
     uint32_t chunk_bytes; /* of the disk: 64 or 512 */
@@ -92,6 +92,8 @@ void explorer_progress(struct explorer *x, explore_progress_fn *fn, void *arg);
 bool explore(struct explorer *x, const uint8_t *tape, size_t size);
 const struct explore_stats *explorer_stats(const struct explorer *x);
 const struct violation *explorer_violation(const struct explorer *x);
+/* The crash that is tried now, as call and path: for a process that is about to die. */
+void explorer_here(const struct explorer *x, struct violation *out);
 /* How often the ordering assert has applied each of its rules. */
 const struct order_counts *explorer_ordered(const struct explorer *x);
 /* How often each oracle was asked. */
@@ -105,13 +107,16 @@ void explorer_calls(struct explorer *x, tap_fn *fn, tap_opened_fn *opened, void 
 
 /* Plays the tape up to the call and makes the one crash that `path` describes:
  *
- *     ["@" schedule ":"] step ["/" ordinal step] ...
+ *     ["@" schedule ":"] step ["/" place step] ...
  *
  *         schedule: "12.1,30.2": the choices that are not the default (interleave.h)
  *         step: "+3.1,4.0" or "-": fates (fault/images.h)
  *               "p", "p17": kill, 17 bytes written
  *
- * each further step in the recovery from the one before. False: it is a violation;
+ *         place: ordinal of a call in the recovery from the step before
+ *                "s": when that recovery has told what it holds
+ *
+ * False: it is a violation;
  * *found says whether there was such a crash at all. */
 bool explore_replay(struct explorer *x, const uint8_t *tape, size_t size, uint32_t call,
                     const char *path, bool *found);

@@ -182,7 +182,7 @@ static void after_open(void *arg, struct disk *disk, struct verdict *v)
     struct expected served = {.exact = true, .state = v->state, .oracle = ORACLE_SETTLED};
     struct recovery_watch w = {.x = x, .disk = disk, .expected = &served};
     x->watching = true;
-    cut_inside(&w, UINT32_MAX);
+    cut_inside(&w, STEP_SERVED);
     x->watching = false;
 }
 

@@ -4,7 +4,7 @@
 
 #include "tests/crash/explore_state.h"
 
-/* One step of a path: "+3.1", "p17"; after a "/" it is led by an ordinal. */
+/* One step of a path: "+3.1", "p17"; after a "/" it is led by an ordinal or "s". */
 struct path_step {
     uint32_t ordinal;
     bool kill;
@@ -17,7 +17,12 @@ static const char *read_step(const char *path, bool first, struct path_step *out
 {
     *out = (struct path_step){0};
     char *end = (char *)(uintptr_t)path;
-    if (!first) out->ordinal = (uint32_t)strtoul(path, &end, 10);
+    if (!first && *path == 's') {
+        out->ordinal = STEP_SERVED;
+        end++;
+    } else if (!first) {
+        out->ordinal = (uint32_t)strtoul(path, &end, 10);
+    }
     if (*end == 'p') {
         out->kill = true;
         out->part = strtoul(end + 1, &end, 10);
@@ -103,7 +108,7 @@ static void replay_served(void *arg, struct verdict v)
     r->served =
         (struct expected){.exact = true, .state = v.state, .oracle = ORACLE_SETTLED};
     r->expected = &r->served;
-    if (!r->done && r->tap.calls == r->at) inside_now(r);
+    if (!r->done && (r->at == STEP_SERVED || r->tap.calls == r->at)) inside_now(r);
 }
 
 static void replay_inside(struct explorer *x, struct disk *disk, const char *path,
@@ -147,12 +152,17 @@ static void replay_kill(struct explorer *x, const struct tap_call *call,
     disk_sim_process_crash(disk);
     explorer_expect(x, &kill, MODEL_KILL);
     explorer_expect(x, &cut, MODEL_CUT);
-    if (*rest) {
+    if (*rest && *rest != 's') {
         replay_inside(x, disk, rest, &cut);
         return;
     }
     unsigned before = disk_sim_snapshot(disk);
-    disk_sim_settle(disk);
+    disk_sim_settle(disk); /* what a second process sees does not wait for the cache */
+    if (*rest) {
+        replay_inside(x, disk, rest, &kill);
+        disk_sim_rollback(disk, before);
+        return;
+    }
     disk_sim_hash_visible(disk, hash);
     struct verdict v = explorer_verdict(x, disk, hash, false);
     x->replay_found = true;
@@ -168,6 +178,7 @@ static bool replay_call(struct explorer *x, const struct tap_call *call)
     if (ordinal != x->replay_at) return true;
     const char *rest = read_step(x->replay_path, true, &step);
     x->stop = true;
+    x->watching = true; /* no other crash than this one is asked for */
     if (!rest) return false;
     unsigned before = disk_sim_snapshot(x->run.disk);
     trial_disarm(x->run.disk);

@@ -26,9 +26,12 @@ struct expected {
     enum model_crash crash;
 };
 
+/* The ordinal of a cut just after a recovery has told what it holds; "s" in a path. */
+#define STEP_SERVED UINT32_MAX
+
 /* Where we are: one step for each crash on the way here. */
 struct step {
-    uint32_t ordinal; /* of the call before which it happened */
+    uint32_t ordinal; /* of the call before which it happened, or STEP_SERVED */
     bool kill;
     size_t part;           /* kill: bytes of the write that were done */
     struct images *window; /* not a kill */

@@ -51,7 +51,7 @@ static size_t steps_kept(const uint8_t *tape, const bool *keep, size_t n, uint8_
     return size;
 }
 
-static void fill_token(struct campaign_row *row, const uint8_t *tape, size_t size)
+void failure_token(struct campaign_row *row, const uint8_t *tape, size_t size)
 {
     struct token t = {.setup = row->scenario | (uint32_t)row->pass << SETUP_PASS_SHIFT,
                       .place = row->violation.call,
@@ -91,6 +91,7 @@ void failure_shrink(struct explorer *x, struct campaign_row *row, const uint8_t 
     struct explore_options asked = x->options;
     struct shrinking s = {x, row->violation.oracle, cpu_seconds() + SHRINK_SECONDS};
     memcpy(small, tape, size);
+    failure_token(row, tape, size); /* shrinking may die */
     x->options.seconds = ATTEMPT_SECONDS;
     x->options.walk_max = SHRINK_WALK_MAX;
     x->options.samples = 200;
@@ -105,7 +106,7 @@ void failure_shrink(struct explorer *x, struct campaign_row *row, const uint8_t 
     x->options = asked;
     row->operations = (unsigned)(dialogue ? n : tape_count(small, n));
     row->shrunk = true;
-    fill_token(row, small, n);
+    failure_token(row, small, n);
 }
 
 /* ---- playing again ---- */
@@ -404,20 +405,19 @@ static void tell_events(const struct explorer *x, uint32_t operation, uint64_t p
 }
 
 /* The same of a dialogue: a step and what it led to. */
-static void tell_dialogue(const struct explorer *x, const struct token *t)
+static void tell_dialogue(const struct explorer *x, const struct token *t, size_t *event)
 {
     static struct dialogue d;
     char text[DIALOGUE_TEXT];
-    size_t event = 0;
     if (dialogue_compile(x->scenario->dialogue, &d)) return;
     for (uint32_t i = 0; i < t->tape_size; i++) {
-        const struct run_event *e = &x->run.events[event];
-        if (event < x->run.event_count && e->kind == RUN_OPERATION && e->call > t->place)
+        const struct run_event *e = &x->run.events[*event];
+        if (*event < x->run.event_count && e->kind == RUN_OPERATION && e->call > t->place)
             break;
         if (t->tape[i] >= d.count) continue;
         dialogue_text(&d.steps[t->tape[i]], text, sizeof text);
         printf("  %s\n", text);
-        tell_events(x, i, t->place, &event);
+        tell_events(x, i, t->place, event);
     }
 }
 
@@ -431,7 +431,7 @@ static void tell_story(const struct explorer *x, const struct token *t)
     printf("Scenario %s: %s\n", x->scenario->name, x->scenario->purpose);
     if (x->scenario->before) printf("Made durable before: %s\n", x->scenario->before);
     printf("\nWhat was done (calls are changing calls to the disk):\n");
-    if (x->scenario->dialogue) tell_dialogue(x, t);
+    if (x->scenario->dialogue) tell_dialogue(x, t, &event);
     tape_read(&reader, t->tape, x->scenario->dialogue ? 0 : t->tape_size);
     for (uint32_t i = 0; tape_next(&reader, &op); i++) {
         tape_text(&op, text, sizeof text);

@@ -13,6 +13,8 @@
  * survivors, and fills in token, operations and violation of the row. */
 void failure_shrink(struct explorer *x, struct campaign_row *row, const uint8_t *tape,
                     size_t size);
+/* Fills in the token of the row: this tape, and the crash of its violation. */
+void failure_token(struct campaign_row *row, const uint8_t *tape, size_t size);
 /* Does it again. 0: it holds now; 1: the violation; 2: no such token or crash. */
 int failure_replay(const char *token, const struct explore_options *base);
 /* The same, told from the first operation to the files that differ. */

@@ -47,6 +47,7 @@ print(*(sum(r[k] for r in rows) for k in ("images", "distinct", "violated")))' "
     echo "  $batches batches, $covered covered, $recovered recovered, $violations violations"
 done
 rm -f "$json.out"
+[ $stopped -eq 0 ] || echo "  stopped: the batch under way is lost; the next start plays it anew"
 echo "crash-long: $batches batches, $covered images covered, $recovered recovered," \
     "$violations violations"
 [ "$violations" -eq 0 ]

@@ -184,10 +184,12 @@ unsigned report_violations(const struct campaign *c)
         const struct campaign_row *row = &c->rows[i];
         if (!row->violated) continue;
         n++;
-        printf("\nviolation in %s (%s): oracle %s: %s\n", scenarios[row->scenario].name,
-               pass_name(row->pass), oracle_name(row->violation.oracle),
-               row->violation.text);
-        printf("  before call %u, crash %s\n", row->violation.call, row->violation.path);
+        printf("\nviolation in %s (%s, seed %llu): oracle %s: %s\n",
+               scenarios[row->scenario].name, pass_name(row->pass),
+               (ull)(row->seed ? row->seed : c->options.seed),
+               oracle_name(row->violation.oracle), row->violation.text);
+        printf("  before call %u, crash %s\n", row->violation.call,
+               row->violation.path[0] ? row->violation.path : "(none, the run itself)");
         if (row->shrunk) printf("  shrunk to %u operations\n", row->operations);
         if (row->token[0]) {
             printf("  crash --explain %s", row->token);
