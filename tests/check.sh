@@ -26,6 +26,7 @@ expect() { # EXIT-CODE PATTERN WORDS...: the command's code, and a line of its o
 }
 
 start() {
+    : > "$tmp/log" # or the last one's port would be read
     "$server" --port 0 --dir "$tmp/store" --appendfsync always > "$tmp/log" 2>&1 &
     pid=$!
     for _ in $(seq 100); do
