@@ -30,7 +30,7 @@ WITH_LZ4 := $(if $(filter nolz4,$(VARIANT)),no,$(LZ4))
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CFLAGS_COMMON := -std=c11 -D_GNU_SOURCE -I. -g -MMD -MP -fno-common $(WARN) $(WERROR) \
-                 $(if $(filter yes,$(WITH_LZ4)),-DRIPTIDE_LZ4)
+                 $(if $(filter yes,$(WITH_LZ4)),-DWITH_LZ4)
 LDLIBS_COMMON := $(if $(filter yes,$(WITH_LZ4)),-llz4) -pthread
 
 CFLAGS_release := -O2 $(HARDEN)

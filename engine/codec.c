@@ -20,7 +20,7 @@ struct method {
 
 /* ---- lz4 ---- */
 
-#ifdef RIPTIDE_LZ4
+#ifdef WITH_LZ4
 #include <lz4.h>
 
 static_assert(CODEC_PLAIN_BYTES_MAX <= LZ4_MAX_INPUT_SIZE, "sizes fit an int");

@@ -27,7 +27,7 @@ enum codec { CODEC_NONE = 0, CODEC_LZ4 = 1, CODECS };
 /* What makes them built in. */
 #define CODEC_PACKAGES "liblz4-dev"
 /* The best one that is. */
-#ifdef RIPTIDE_LZ4
+#ifdef WITH_LZ4
 #define CODEC_BEST      CODEC_LZ4
 #define CODEC_BEST_NAME "lz4"
 #else

@@ -54,6 +54,7 @@ static enum err seal_output(struct run *run)
     struct compaction *c = run->c;
     struct sst_builder *builder = run->builder;
     run->builder = NULL;
+    run->overlap = 0;
     enum err e = table_seal(c->files, builder, &c->outputs[c->output_count], &c->why);
     if (!e) c->output_count++;
     return e;
@@ -62,7 +63,6 @@ static enum err seal_output(struct run *run)
 static void pass_tables_below(struct run *run, slice key)
 {
     const struct level *below = run->below;
-    if (!run->builder) run->overlap = 0;
     for (; below && run->passed < below->count; run->passed++) {
         const struct sst_meta *table = &below->tables[run->passed]->meta;
         if (slice_compare(key, table->largest) <= 0) break;
@@ -82,10 +82,7 @@ static enum err add(struct run *run, const struct iter *it, bool new_key)
     struct compaction *c = run->c;
     enum err e = ERR_OK;
     if (new_key) pass_tables_below(run, it->key);
-    if (run->builder && new_key && is_large_enough(run)) {
-        e = seal_output(run);
-        run->overlap = 0;
-    }
+    if (run->builder && new_key && is_large_enough(run)) e = seal_output(run);
     if (!e && !run->builder) {
         assert(c->output_count < c->output_max);
         e = sst_builder_new(c->mem, c->dir, c->first_number + c->output_count,

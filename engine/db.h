@@ -206,7 +206,7 @@ struct db_stats {
     uint64_t cache_hits, cache_misses, cache_bytes;
     uint64_t filter_negatives, filter_false_positives, table_memory;
     uint64_t
-        table_mapped; /* bytes of tables shown as memory: the system's to take back */
+        table_mapped; /* bytes of tables in the page cache: the system's to take back */
     uint64_t recovered_records, recovered_cut_bytes;
     uint64_t log_bytes_filled; /* zeros that new logs were filled with; in no other sum */
     /* What flushes and compactions wrote to a level, and what compactions read from it. */

@@ -85,8 +85,7 @@ struct db {
     bool settling;              /* that one waits for `sync` */
     bool syncing;               /* `sync` is with the scheduler */
     bool complained;            /* the log line about write_error was written */
-    bool unproven;         /* a new log has followed a failed one, and no sync of it has
-                                   returned yet */
+    bool unproven; /* a new log has followed a failed one, and no sync of it returned */
     enum err group_result; /* it could not be settled, and nobody asked for it yet */
     seqno last_seq;        /* of the newest change, */
     seqno logged_seq;      /* of the newest one with a record, */
@@ -94,8 +93,7 @@ struct db {
     struct books books;
     struct books group_books; /* as they were when the open group began, if it has changed
                                  them; large, and most groups of an embedded store do not */
-    struct err_detail
-        write_error;      /* why the last group failed; code ERR_OK: it did not */
+    struct err_detail write_error; /* of the last group; code ERR_OK: it did not fail */
     uint64_t failed_log;  /* 0, or: this log and all before it have to be given up before
                             writes are accepted again */
     struct log_sync sync; /* of logs; one at a time */
@@ -117,9 +115,9 @@ struct db {
     bool compact_all; /* a manual compaction goes on */
     unsigned in_flight;
     bool flushing, compacting, preparing, editing, cleaning;
-    bool
-        manifest_doubt; /* the last edit may be durable or not: until a new manifest is in
-                            force nothing that either outcome names goes */
+    /* The last edit may be durable or not: until a new manifest is in force nothing that
+     * either outcome names goes. */
+    bool manifest_doubt;
     bool no_room;       /* found by background work: the last spare log is the reserve */
     bool on_reserve;    /* the active log is the reserve: for deletes only */
     struct work *edits; /* finished, waiting for the manifest; oldest first */

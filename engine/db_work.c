@@ -678,23 +678,24 @@ static void give_up_freed_logs(struct db *db)
     }
 }
 
+static void meet_full_disk(struct db *db, const struct err_detail *why)
+{
+    if (why->code != ERR_NO_SPACE) return;
+    give_up_freed_logs(db);
+    db->no_room = true;
+}
+
 static void work_failed(struct db *db, struct work *w, const struct err_detail *why)
 {
     if (w->kind == WORK_AMEND) {
         db->manifest_doubt = true;
         if (w->amend.roll) add_garbage(db, FILENAME_MANIFEST, w->amend.number);
-        if (why->code == ERR_NO_SPACE) {
-            give_up_freed_logs(db);
-            db->no_room = true;
-        }
+        meet_full_disk(db, why);
         amend_failed(db, w, why);
         return;
     }
     note_trouble(db, w->kind, why);
-    if (why->code == ERR_NO_SPACE) {
-        give_up_freed_logs(db);
-        db->no_room = true;
-    }
+    meet_full_disk(db, why);
     add_leftovers(db, w);
     discard(db, w);
 }

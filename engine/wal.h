@@ -130,8 +130,7 @@ enum err wal_sync(struct wal_writer *w, struct err_detail *why);
 /* The same in three steps, so that the middle one may run on another thread while the owner
  * appends: what was appended after wal_sync_begin the sync does not cover. */
 struct wal_sync {
-    struct disk_file
-        *file; /* borrowed from the writer, which keeps it open until the end */
+    struct disk_file *file; /* the writer's, who keeps it open until the end */
     enum disk_sync_mode mode;
     enum site site;
     uint64_t covers; /* the log's end when it began */

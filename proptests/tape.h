@@ -91,10 +91,9 @@ size_t tape_count(const uint8_t *bytes, size_t size);
 
 /* What TAPE_FAIL asks for. */
 struct tape_failure {
-    unsigned
-        effect;  /* 0 nothing done, 1 a part, 2 everything; the error comes in any case */
-    int error;   /* EIO, ENOSPC or EDQUOT */
-    size_t part; /* bytes of a write that are done for effect 1 */
+    unsigned effect; /* done before the error: 0 nothing, 1 a part, 2 everything */
+    int error;       /* EIO, ENOSPC or EDQUOT */
+    size_t part;     /* bytes of a write that are done for effect 1 */
 };
 struct tape_failure tape_failure(uint32_t number);
 

@@ -29,8 +29,8 @@ struct riptide_server;
 
 /* Used during the call only. What is left zero has its default. */
 struct riptide_server_config {
-    const char
-        *dir; /* of the store, which is created when missing; its parent must exist */
+    /* Of the store, which is created when missing; its parent must exist. */
+    const char *dir;
     const char *bind; /* address; NULL: 127.0.0.1 */
     uint16_t port;    /* 0: one that is free, see riptide_server_port */
     /* Names and values in turn, as on the command line without the dashes, ended by NULL:

@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.." || exit 1
 check=$1/riptidekv-check
 server=$1/riptidekv-server
 tmp=$(mktemp -d "$PWD/build/check.XXXXXX") || exit 1
-pid= public=
-trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp" "$public"' EXIT
+public=
+. tests/serve.sh
+trap 'end_server; rm -rf "$tmp" "$public"' EXIT
 
 checks=0 failed=0
 expect() { # EXIT-CODE PATTERN WORDS...: the command's code, and a line of its output
@@ -26,15 +27,7 @@ expect() { # EXIT-CODE PATTERN WORDS...: the command's code, and a line of its o
 }
 
 start() {
-    : > "$tmp/log" # or the last one's port would be read
-    "$server" --port 0 --dir "$tmp/store" --appendfsync always > "$tmp/log" 2>&1 &
-    pid=$!
-    for _ in $(seq 100); do
-        port=$(grep -oE '127\.0\.0\.1:[0-9]+' "$tmp/log" | head -n 1 | cut -d: -f2)
-        [ -n "$port" ] && return
-        sleep 0.1
-    done
-    cat "$tmp/log"
+    serve "$server" --port 0 --dir "$tmp/store" --appendfsync always
 }
 
 expect 2 'usage:' "$check"
@@ -51,9 +44,7 @@ done
 checks=$((checks + 1))
 grep -q OK "$tmp/reply" || { failed=$((failed + 1)) && echo "FAIL: SET: $(cat "$tmp/reply")"; }
 expect 2 'in use' "$check" "$tmp/store"
-kill "$pid"
-wait "$pid"
-pid=
+stop_server
 expect 0 '^sound$' "$check" "$tmp/store"
 expect 0 '"sound":true' "$check" --json "$tmp/store"
 
@@ -78,9 +69,7 @@ expect 2 '^\{"store":.*,"error":"no such directory"\}$' "$check" "$tmp/nowhere" 
 # A killed server leaves a store that is sound, if not tidy; nothing is changed by looking.
 start
 timeout 5 redis-cli -p "$port" set torn value > /dev/null 2>&1
-kill -9 "$pid"
-wait "$pid" 2> /dev/null
-pid=
+kill_server
 (cd "$tmp/store" && sha256sum -- *) > "$tmp/before"
 expect 0 '^sound$' "$check" "$tmp/store"
 (cd "$tmp/store" && sha256sum -- *) > "$tmp/after"
@@ -103,9 +92,7 @@ expect 0 '' test -f "$tmp/store/$log.lost"
 start
 expect 0 '^value5$' timeout 5 redis-cli -p "$port" get key5
 expect 0 "^$(timeout 5 redis-cli -p "$port" keys "*" | wc -l)\$" timeout 5 redis-cli -p "$port" dbsize
-kill "$pid"
-wait "$pid"
-pid=
+stop_server
 
 # The pointer is made again from the manifest: nothing is lost.
 rm "$tmp/store/CURRENT"

@@ -7,8 +7,8 @@ export LC_ALL=C
 cd "$(dirname "$0")/.." || exit 1
 with=$1 without=$2
 tmp=$(mktemp -d "$PWD/build/lz4.XXXXXX") || exit 1
-pid=
-trap '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; rm -rf "$tmp"' EXIT
+. tests/serve.sh
+trap 'end_server; rm -rf "$tmp"' EXIT
 
 checks=0 failed=0
 verdict() { # WHAT EXIT-CODE: 0 is right; the output shows when it is not
@@ -30,21 +30,7 @@ expect() { # WHAT EXIT-CODE PATTERN COMMAND...: the code, and a line of the outp
 start() { # BUILD STORE FLAGS...
     local build=$1 store=$2
     shift 2
-    rm -f "$tmp/log"
-    "$build/riptidekv-server" --port 0 --dir "$tmp/$store" --memtable-bytes 64kb "$@" \
-        > "$tmp/log" 2>&1 &
-    pid=$!
-    for _ in $(seq 100); do
-        port=$(grep -osE '127\.0\.0\.1:[0-9]+' "$tmp/log" | head -n 1 | cut -d: -f2)
-        [ -n "$port" ] && return
-        sleep 0.1
-    done
-    cat "$tmp/log"
-}
-stop() {
-    kill "$pid"
-    wait "$pid"
-    pid=
+    serve "$build/riptidekv-server" --port 0 --dir "$tmp/$store" --memtable-bytes 64kb "$@"
 }
 cli() { timeout 20 redis-cli -p "$port" "$@"; }
 fill() { # 2000 keys whose values shrink
@@ -74,7 +60,7 @@ cli save > "$tmp/out" 2>&1
 cli info engine > "$tmp/out"
 grep -qE '^compression_ratio:([2-9]|1\.[5-9])' "$tmp/out"
 verdict 'INFO tells the ratio' $?
-stop
+stop_server
 expect 'the store is sound' 0 '^sound$' "$with/riptidekv-check" "$tmp/packed"
 table=$(cd "$tmp/packed" && ls -- *.sst | head -n 1)
 expect 'its tables are compressed' 0 'codec 1: lz4' \
@@ -98,18 +84,18 @@ expect 'lz4 cannot be asked for' 1 \
 
 start "$with" packed
 holds_all
-stop
+stop_server
 
 # A store without compressed tables goes from one build to the other and back.
 start "$with" plain --compression none
 fill
-stop
+stop_server
 start "$without" plain
 holds_all
-stop
+stop_server
 start "$with" plain
 holds_all
-stop
+stop_server
 expect 'the plain store is sound' 0 '^sound$' "$without/riptidekv-check" "$tmp/plain"
 
 echo "lz4: $checks checks, $failed failed"

@@ -23,8 +23,8 @@ set -u
 export LC_ALL=C
 cd "$(dirname "$0")/.." || exit 1
 tmp=$(mktemp -d "$PWD/build/shim-proof.XXXXXX") || exit 1
-server=
-trap '[ -z "$server" ] || kill -9 "$server" 2>/dev/null; rm -rf "$tmp"' EXIT
+. tests/serve.sh
+trap 'end_server; rm -rf "$tmp"' EXIT
 make=(make --no-print-directory -s VARIANT=release)
 
 # Functions that may touch files: everything in the shim and in the disk behind it.
@@ -123,37 +123,15 @@ run_store() { # TREE: prints the judgement
     judge "$tmp/store.trace" "$1/build/release/shim_load" "$tmp/gates"
 }
 
-# Starts the server and sets `port`; strace -D keeps the process id the server's own.
-start_server() {
-    (trace $everything "$tmp/server.trace" "$PWD/build/release/riptidekv-server" --port 0 --dir "$tmp/store" \
-        --appendfsync always --memtable-bytes 65536) > "$tmp/server.log" 2>&1 &
-    server=$!
-    port=
-    for _ in $(seq 200); do
-        port=$(sed -nE 's/^ready to accept connections on .*:([0-9]+).*/\1/p' "$tmp/server.log")
-        [ -n "$port" ] && return
-        sleep 0.1
-    done
-    cat "$tmp/server.log"
-    return 1
+# strace -D keeps the process id the server's own.
+start_traced() {
+    serve trace $everything "$tmp/server.trace" "$PWD/build/release/riptidekv-server" \
+        --port 0 --dir "$tmp/store" --appendfsync always --memtable-bytes 65536
 }
 
-stop_server() { # its exit code, or 1 when it had to be killed
-    timeout 20 redis-cli -p "$port" shutdown > /dev/null 2>&1
-    for _ in $(seq 200); do
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.1
-    done
-    kill -9 "$server" 2>/dev/null && { server=; return 1; }
-    wait "$server"
-    local code=$?
-    server=
-    return $code
-}
-
-run_server() { # the judgement of two lives: load, SHUTDOWN, and once more
+run_server() { # the judgement of two lives: load, SIGTERM, and once more
     for _ in 1 2; do
-        start_server || { echo "outside the shim: the server did not start"; return; }
+        start_traced || { echo "outside the shim: the server did not start"; return; }
         timeout 120 redis-benchmark -p "$port" -q -n 4000 -r 3000 -d 300 -P 8 -c 4 \
             -t set,get > /dev/null 2>&1 || echo "outside the shim: redis-benchmark failed"
         stop_server || echo "outside the shim: the server did not end well"

@@ -493,8 +493,11 @@ int main(int argc, char **argv)
             recover_fill(&b);
         else if (!strcmp(argv[i], "kill-check"))
             kill_check(&b);
-        else
+        else if (b.store || !strcmp(argv[i], "recover"))
             run(&b, argv[i]);
+        else
+            bench_die("%s needs a store: let `fresh` or `fresh-sync` go before it",
+                      argv[i]);
     }
     b.api->close(b.store);
     fprintf(stderr, "%s: checksum of what was read %llu\n", b.api->name,

@@ -148,6 +148,15 @@ static void level_settle(void *store)
 }
 
 const struct bench_store bench_leveldb = {
-    "leveldb", level_open, level_close,     level_put,     level_remove, level_put_batch,
-    level_get, level_scan, level_scan_back, level_compact, level_settle,
+    .name = "leveldb",
+    .open = level_open,
+    .close = level_close,
+    .put = level_put,
+    .remove = level_remove,
+    .put_batch = level_put_batch,
+    .get = level_get,
+    .scan = level_scan,
+    .scan_back = level_scan_back,
+    .compact = level_compact,
+    .settle = level_settle,
 };

@@ -137,6 +137,14 @@ static void lm_settle(void *store)
 }
 
 const struct bench_store bench_lmdb = {
-    "lmdb", lm_open, lm_close,     lm_put, lm_remove, lm_put_batch,
-    lm_get, lm_scan, lm_scan_back, NULL,   lm_settle,
+    .name = "lmdb",
+    .open = lm_open,
+    .close = lm_close,
+    .put = lm_put,
+    .remove = lm_remove,
+    .put_batch = lm_put_batch,
+    .get = lm_get,
+    .scan = lm_scan,
+    .scan_back = lm_scan_back,
+    .settle = lm_settle,
 };

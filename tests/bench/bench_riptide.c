@@ -167,7 +167,16 @@ static uint64_t riptide_filled(void *store)
 }
 
 const struct bench_store bench_riptide = {
-    "riptide",         riptide_open,      riptide_close,  riptide_put,
-    riptide_remove,    riptide_put_batch, riptide_get,    riptide_scan,
-    riptide_scan_back, riptide_compact,   riptide_settle, riptide_filled,
+    .name = "riptide",
+    .open = riptide_open,
+    .close = riptide_close,
+    .put = riptide_put,
+    .remove = riptide_remove,
+    .put_batch = riptide_put_batch,
+    .get = riptide_get,
+    .scan = riptide_scan,
+    .scan_back = riptide_scan_back,
+    .compact = riptide_compact,
+    .settle = riptide_settle,
+    .filled = riptide_filled,
 };

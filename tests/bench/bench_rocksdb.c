@@ -153,6 +153,15 @@ static void rocks_settle(void *store)
 }
 
 const struct bench_store bench_rocksdb = {
-    "rocksdb", rocks_open, rocks_close,     rocks_put,     rocks_remove, rocks_put_batch,
-    rocks_get, rocks_scan, rocks_scan_back, rocks_compact, rocks_settle,
+    .name = "rocksdb",
+    .open = rocks_open,
+    .close = rocks_close,
+    .put = rocks_put,
+    .remove = rocks_remove,
+    .put_batch = rocks_put_batch,
+    .get = rocks_get,
+    .scan = rocks_scan,
+    .scan_back = rocks_scan_back,
+    .compact = rocks_compact,
+    .settle = rocks_settle,
 };

@@ -38,8 +38,8 @@ struct client {
     bool reset, sliced;
     size_t slice; /* bytes to be written before the next turn, when sliced */
     uint8_t said[SAID_BYTES];
-    size_t said_size, written,
-        received; /* by the client, by the network, by the server */
+    /* By the client, by the network, by the server. */
+    size_t said_size, written, received;
     struct command commands[COMMANDS];
     size_t command_count, run;
     char expected[EXPECTED_BYTES];

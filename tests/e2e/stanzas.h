@@ -18,8 +18,7 @@ struct stanza {
 
 struct stanzas {
     char *text;
-    struct stanza
-        *list; /* sorted by key, no key twice: of several the last in the index */
+    struct stanza *list; /* sorted by key; of several with one the last in the index */
     size_t count;
 };
 

@@ -333,8 +333,8 @@ static void half_sent_replies_and_waiting_ones_keep_their_order(void)
     struct waiting w;
     begin_waiting(&w);
     struct peer_limits one = {.send_max = 1};
-    w.t.refused =
-        true; /* the watch cannot know what a reply speaks of that takes turns */
+    /* The watch cannot know what a reply speaks of that takes turns. */
+    w.t.refused = true;
     peer_limit(w.a, &one);
     peer_write(w.a, "GET k\r\nSET k new\r\n", 18);
     for (int i = 0; i < 20; i++)

@@ -34,8 +34,7 @@ void simworld_options_init(struct simworld_options *o);
 
 /* The disk's switch points, counted. */
 struct simworld_hook {
-    struct sched
-        sched; /* what the disk takes for its scheduler: only yield is ever asked */
+    struct sched sched; /* the disk's: only yield is ever asked */
     struct simworld *world;
     long countdown; /* points until the moment to be remembered; 0: none */
     bool remembered;
