@@ -19,8 +19,8 @@ import sys
 import tempfile
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
-BOUNDS = ["--walk", "2000", "--deviations", "1", "--samples", "100", "--inner", "8",
-          "--preemptions", "0"]
+BOUNDS = ["--walk", "2000", "--deviations", "1", "--samples", "100", "--inner", "8"]
+SCHEDULES = ["--preemptions", "0"]
 WITHOUT_SECTORS = ["--profile", "V", "--spare", "sectors"]
 ONLY = {part: ["--profile", "V"] + [word for other in ("sectors", "zeros", "renames")
                                     if other != part for word in ("--spare", other)]
@@ -40,12 +40,14 @@ def crash(program, arguments):
 
 
 def all_passes(program, arguments):
-    passes = ["--pass", "cuts", "--pass", "server", "--pass", "interleave"]
+    passes = ["--pass", "cuts", "--pass", "server", "--pass", "interleave", *SCHEDULES]
     return crash(program, passes + arguments)
 
 
 def one(program, name, arguments):
     passes = [] if name not in one.kinds else ["--pass", one.kinds[name]]
+    if one.kinds.get(name) == "interleave":
+        passes += SCHEDULES
     return crash(program, ["--scenario", name, *passes, *arguments])[name]
 
 

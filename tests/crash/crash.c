@@ -16,16 +16,18 @@
 
 #define ROWS_MAX 1024
 
+#define PREEMPTIONS   256 /* an option without a letter */
+#define LETTERS       257
+#define CANARY_CAUGHT 99 /* an exit code that no sanitizer has */
+
 struct arguments {
     struct explore_options options;
     const char *scenario, *json, *replay, *explain, *trace;
     uint64_t skip_every, random;
     bool list, quiet, passes[PASS_COUNT], canary, first, fine;
     unsigned jobs;
+    const char *given[LETTERS]; /* names of options, by their letters */
 };
-
-#define PREEMPTIONS   256 /* an option without a letter */
-#define CANARY_CAUGHT 99  /* an exit code that no sanitizer has */
 
 static const struct option longs[] = {
     {"scenario", required_argument, NULL, 's'},
@@ -87,7 +89,8 @@ static const char help[] =
     "  --depth N         deep: follow at most N crashes inside each other; 0 (without\n"
     "                    it): until no image is new\n"
     "  --preemptions N   interleave: of one schedule, at most (2)\n"
-    "  --fine            deep and interleave: chunks of 64 bytes instead of 512\n"
+    "  --fine            deep and interleave: chunks of 64 bytes instead of 512;\n"
+    "                    --replay and --explain need it, too\n"
     "  --seconds N       of processor time for each line of the table; 0 (without it):\n"
     "                    no limit\n"
     "  --seed N          of random images and random tapes (1)\n"
@@ -188,9 +191,100 @@ static void choose_scenario(struct arguments *a, const char *text)
     a->scenario = text;
 }
 
+/* ---- what goes with what ---- */
+
+/* What the program can be asked to do; a set says for which of it an option is of use. */
+enum {
+    DO_EXPLORE = 1,
+    DO_RANDOM = 2,
+    DO_TRACE = 4,
+    DO_TOKEN = 8, /* --replay, --explain */
+    DO_LIST = 16,
+    DO_ANY = 31
+};
+
+static unsigned deed_of(int letter)
+{
+    switch (letter) {
+    case 'R': return DO_RANDOM;
+    case 'T': return DO_TRACE;
+    case 'r':
+    case 'e': return DO_TOKEN;
+    case 'l': return DO_LIST;
+    default: return 0;
+    }
+}
+
+static unsigned deeds_with(int letter)
+{
+    switch (letter) {
+    case 'j': /* these three say how, not what */
+    case 'q':
+    case 'C': return DO_ANY;
+    case 's': return DO_EXPLORE | DO_TRACE;
+    case 'P':
+    case 'd':
+    case PREEMPTIONS: return DO_EXPLORE;
+    case 'F': return DO_EXPLORE | DO_TOKEN;
+    case 'p':
+    case 'v':
+    case 'x': return DO_EXPLORE | DO_RANDOM | DO_TOKEN;
+    case 'w': return DO_EXPLORE | DO_RANDOM | DO_TRACE;
+    case 'k': return DO_TRACE;
+    default: return DO_EXPLORE | DO_RANDOM;
+    }
+}
+
+/* An option that would be ignored is refused. */
+static void check_together(const struct arguments *a)
+{
+    const char *what = NULL;
+    unsigned deed = DO_EXPLORE;
+    for (int c = 0; c < LETTERS; c++) {
+        if (!a->given[c] || !deed_of(c)) continue;
+        if (what) {
+            fprintf(stderr, "--%s and --%s are two things to do; ask for one of them\n",
+                    what, a->given[c]);
+            refuse();
+        }
+        what = a->given[c];
+        deed = deed_of(c);
+    }
+    for (int c = 0; c < LETTERS; c++) {
+        if (!a->given[c] || deed_of(c) || deeds_with(c) & deed) continue;
+        if (what)
+            fprintf(stderr, "--%s says nothing to --%s; leave one of them out\n",
+                    a->given[c], what);
+        else
+            fprintf(stderr, "--%s goes with --trace only\n", a->given[c]);
+        refuse();
+    }
+}
+
+/* The same of options that speak of one pass or two. */
+static void check_pass(const struct arguments *a, const struct campaign *c, int letter,
+                       enum pass one, enum pass other)
+{
+    if (!a->given[letter]) return;
+    for (size_t i = 0; i < c->row_count; i++)
+        if (c->rows[i].pass == one || c->rows[i].pass == other) return;
+    fprintf(stderr, "--%s says nothing to these passes; it speaks of %s%s%s\n",
+            a->given[letter], pass_name(one), one == other ? "" : " and ",
+            one == other ? "" : pass_name(other));
+    refuse();
+}
+
+static void check_passes(const struct arguments *a, const struct campaign *c)
+{
+    check_pass(a, c, 'd', PASS_DEEP, PASS_DEEP);
+    check_pass(a, c, PREEMPTIONS, PASS_INTERLEAVE, PASS_INTERLEAVE);
+    check_pass(a, c, 'F', PASS_DEEP, PASS_INTERLEAVE);
+}
+
 /* What only all arguments together tell. */
 static void check(const struct arguments *a)
 {
+    check_together(a);
     if (a->options.spared && a->options.profile != DISK_V) {
         fprintf(stderr, "--spare takes something from profile V; add --profile V\n");
         refuse();
@@ -206,10 +300,11 @@ static void check(const struct arguments *a)
 
 static void parse(int argc, char **argv, struct arguments *a)
 {
-    int c;
+    int c, index = 0;
     *a = (struct arguments){.jobs = 1, .canary = true};
     explore_options_init(&a->options);
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "", longs, &index)) != -1) {
+        if (c != '?') a->given[c] = longs[index].name;
         switch (c) {
         case 's': choose_scenario(a, optarg); break;
         case 'p': parse_profile(a, optarg); break;
@@ -305,8 +400,8 @@ static bool canary_dies(void)
 static int replay(void *arg)
 {
     const struct arguments *a = arg;
-    return a->replay ? failure_replay(a->replay, &a->options)
-                     : failure_explain(a->explain, &a->options);
+    return a->replay ? failure_replay(a->replay, &a->options, a->fine)
+                     : failure_explain(a->explain, &a->options, a->fine);
 }
 
 /* A crash that ends the process is a violation, too. */
@@ -396,6 +491,7 @@ int main(int argc, char **argv)
         nothing_to_do(&a);
         return 2;
     }
+    check_passes(&a, &c);
     bool canary = !a.canary || canary_dies();
     campaign_run(&c, report_progress);
     report_table(&c);

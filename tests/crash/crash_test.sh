@@ -38,11 +38,19 @@ claim "it fails again" '[ $? -eq 1 ] && grep -q "^violation: open" "$out/replay"
 claim "its story ends with the oracle" 'grep -q "^Verdict: oracle \"open\"" "$out/story"'
 claim "and shows what differs in which file" \
     'grep -qE "^    MANIFEST-000001 .* bytes differ, the first at" "$out/story"'
-"$crash" --replay "${again%% *}" > "$out/replay"
+token=${again%% *}
+"$crash" --replay "$token" > "$out/replay"
 claim "without the profile there is no such crash" \
     '[ $? -eq 2 ] && grep -q "found with --profile" "$out/replay"'
 "$crash" --quiet --no-canary --scenario create --profile V --spare sectors > "$out/run"
 claim "with sectors spared it holds" '[ $? -eq 0 ]'
+
+"$crash" --quiet --no-canary --scenario create --pass deep --fine --profile V > "$out/run"
+again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+claim "its command names the chunks" '[ "${again#* }" = "--profile V --fine" ]'
+# shellcheck disable=SC2086
+"$crash" --replay $again > "$out/replay"
+claim "and it fails again" '[ $? -eq 1 ] && grep -q "^violation: " "$out/replay"'
 
 "$crash" --quiet --no-canary --scenario put-always --pass torn --profile V > "$out/run"
 again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
@@ -89,6 +97,33 @@ claim "nothing is spared without profile V" \
     '[ $? -eq 2 ] && grep -q "profile V" "$out/run"'
 "$crash" --shard 1/2x --scenario create > /dev/null 2>&1
 claim "a shard with something behind it exits with 2" '[ $? -eq 2 ]'
+
+# Of each pair one would be ignored.
+while read -r words; do
+    # shellcheck disable=SC2086
+    "$crash" $words > "$out/run" 2> "$out/why"
+    claim "refused in a sentence: $words" \
+        '[ $? -eq 2 ] && [ ! -s "$out/run" ] && grep -qE "^--.*(leave one|one of them|goes with|it speaks of)" "$out/why"'
+done << END
+--scenario put-always --random 2
+--replay $token --scenario put-always
+--shard 0/2 --replay $token
+--explain $token --random 2
+--replay $token --explain $token
+--replay $token --seed 3
+--json $out/json2 --explain $token
+--list --scenario create
+--trace - --profile V
+--trace - --seconds 3
+--scenario create --skip-every 5
+--pass cuts --random 2
+--scenario create --pass cuts --depth 2
+--pass cuts --preemptions 1
+--scenario create --fine
+END
+claim "a refused --json leaves no file" '[ ! -e "$out/json2" ]'
+"$crash" --list --jobs 2 --quiet > /dev/null 2>&1
+claim "how it is done goes with everything" '[ $? -eq 0 ]'
 "$crash" --scenario nothing > /dev/null 2>&1
 claim "an unknown scenario exits with 2" '[ $? -eq 2 ]'
 "$crash" --replay nonsense > /dev/null 2>&1

@@ -459,9 +459,10 @@ bool explore(struct explorer *x, const uint8_t *tape, size_t size)
         interleave(x, tape, size);
     } else {
         explorer_play(x, tape, size);
-        if (x->options.deep && !x->stop) explorer_follow(x);
+        bool follow = x->options.deep && !x->replay_call;
+        if (follow && !x->stop) explorer_follow(x);
         run_end(&x->run);
-        if (x->options.nest && fixpoint(x)) {
+        if (x->options.nest && follow && fixpoint(x)) {
             explorer_nest(x, tape, size);
             run_end(&x->run);
         }

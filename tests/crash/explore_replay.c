@@ -199,7 +199,6 @@ bool explore_replay(struct explorer *x, const uint8_t *tape, size_t size, uint32
     x->replay_call = replay_call;
     x->replay_at = call;
     x->replay_found = false;
-    x->options.deep = false;
     bool good = explore(x, tape, size);
     x->replay_call = NULL;
     x->schedule = NULL;

@@ -112,13 +112,13 @@ void failure_shrink(struct explorer *x, struct campaign_row *row, const uint8_t 
 /* ---- playing again ---- */
 
 static struct explorer *explorer_of(const struct token *t,
-                                    const struct explore_options *base)
+                                    const struct explore_options *base, bool fine)
 {
     uint32_t scenario = t->setup & ((1u << SETUP_PASS_SHIFT) - 1);
     uint32_t pass = t->setup >> SETUP_PASS_SHIFT;
     if (scenario >= scenario_count || scenarios[scenario].waiting || pass >= PASS_COUNT)
         return NULL;
-    struct campaign c = {.options = *base};
+    struct campaign c = {.options = *base, .fine = fine};
     struct campaign_row row = {.scenario = scenario, .pass = (enum pass)pass};
     struct explore_options o;
     campaign_options(&c, &row, &o);
@@ -126,27 +126,28 @@ static struct explorer *explorer_of(const struct token *t,
 }
 
 static struct explorer *explorer_for(const char *text, const struct explore_options *base,
-                                     struct token *t)
+                                     bool fine, struct token *t)
 {
     if (!token_parse(text, t) || t->tape_size > RUN_TAPE_BYTES) {
         fprintf(stderr, "crash: not a token\n");
         return NULL;
     }
-    struct explorer *x = explorer_of(t, base);
+    struct explorer *x = explorer_of(t, base, fine);
     if (!x) fprintf(stderr, "crash: a token of another version of the scenarios\n");
     return x;
 }
 
-int failure_replay(const char *text, const struct explore_options *base)
+int failure_replay(const char *text, const struct explore_options *base, bool fine)
 {
     struct token t;
     bool found;
-    struct explorer *x = explorer_for(text, base, &t);
+    struct explorer *x = explorer_for(text, base, fine, &t);
     if (!x) return 2;
     bool good =
         explore_replay(x, t.tape, t.tape_size, (uint32_t)t.place, t.choice, &found);
     if (!found)
-        printf("there is no such crash in this run; was it found with --profile?\n");
+        printf("there is no such crash in this run; was it found with --profile or "
+               "--fine?\n");
     else if (good)
         printf("holds: %s\n", text);
     else
@@ -459,11 +460,11 @@ static void remember_call(void *arg, const struct tap_call *call)
     disk_tap_resume(x->run.disk, tapped);
 }
 
-int failure_explain(const char *text, const struct explore_options *base)
+int failure_explain(const char *text, const struct explore_options *base, bool fine)
 {
     struct token t;
     bool found;
-    struct explorer *x = explorer_for(text, base, &t);
+    struct explorer *x = explorer_for(text, base, fine, &t);
     if (!x) return 2;
     /* First for the story, then for the picture of the moment. */
     explore_replay(x, t.tape, t.tape_size, (uint32_t)t.place, t.choice, &found);
@@ -475,7 +476,8 @@ int failure_explain(const char *text, const struct explore_options *base)
     bool good =
         explore_replay(x, t.tape, t.tape_size, (uint32_t)t.place, t.choice, &found);
     if (!found)
-        printf("\nThere is no such crash in this run; was it found with --profile?\n");
+        printf("\nThere is no such crash in this run; was it found with --profile or "
+               "--fine?\n");
     else if (good)
         printf("\nVerdict: it holds.\n");
     else

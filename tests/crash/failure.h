@@ -15,9 +15,10 @@ void failure_shrink(struct explorer *x, struct campaign_row *row, const uint8_t 
                     size_t size);
 /* Fills in the token of the row: this tape, and the crash of its violation. */
 void failure_token(struct campaign_row *row, const uint8_t *tape, size_t size);
-/* Does it again. 0: it holds now; 1: the violation; 2: no such token or crash. */
-int failure_replay(const char *token, const struct explore_options *base);
+/* Does it again. 0: it holds now; 1: the violation; 2: no such token or crash. `fine`: as
+ * in struct campaign, when it was found. */
+int failure_replay(const char *token, const struct explore_options *base, bool fine);
 /* The same, told from the first operation to the files that differ. */
-int failure_explain(const char *token, const struct explore_options *base);
+int failure_explain(const char *token, const struct explore_options *base, bool fine);
 
 #endif

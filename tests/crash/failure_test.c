@@ -37,9 +37,9 @@ static void its_token_fails_again_and_holds_without_the_fault(void)
     struct campaign_row row;
     shrunk(&o, &row);
 
-    CHECK_INT(failure_replay(row.token, &o), 1);
+    CHECK_INT(failure_replay(row.token, &o, false), 1);
     o.drop = SITE_COUNT;
-    CHECK_INT(failure_replay(row.token, &o), 0);
+    CHECK_INT(failure_replay(row.token, &o, false), 0);
 }
 
 static void nonsense_is_no_token(void)
@@ -47,7 +47,7 @@ static void nonsense_is_no_token(void)
     struct explore_options o;
     explore_options_init(&o);
 
-    CHECK_INT(failure_replay("nonsense", &o), 2);
+    CHECK_INT(failure_replay("nonsense", &o, false), 2);
 }
 
 CU_TestInfo crash_failure_tests[] = {

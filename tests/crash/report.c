@@ -168,12 +168,14 @@ void report_oracles(const struct campaign *c)
 }
 
 /* A token does not say on what kind of disk it was found. */
-static void report_disk(const struct explore_options *o)
+static void report_disk(const struct campaign *c)
 {
+    const struct explore_options *o = &c->options;
     if (o->profile != DISK_W) printf(" --profile %c", disk_profile_letter(o->profile));
     if (o->spared & DISK_KINDER(DISK_R6)) printf(" --spare sectors");
     if (o->spared & DISK_KINDER(DISK_R7)) printf(" --spare zeros");
     if (o->spared & DISK_KINDER(DISK_R10)) printf(" --spare renames");
+    if (c->fine) printf(" --fine");
     printf("\n");
 }
 
@@ -193,7 +195,7 @@ unsigned report_violations(const struct campaign *c)
         if (row->shrunk) printf("  shrunk to %u operations\n", row->operations);
         if (row->token[0]) {
             printf("  crash --explain %s", row->token);
-            report_disk(&c->options);
+            report_disk(c);
         }
     }
     return n;
