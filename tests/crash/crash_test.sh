@@ -124,6 +124,15 @@ END
 claim "a refused --json leaves no file" '[ ! -e "$out/json2" ]'
 "$crash" --list --jobs 2 --quiet > /dev/null 2>&1
 claim "how it is done goes with everything" '[ $? -eq 0 ]'
+
+# Tapes that no scenario has: nothing written, a kill inside a group, and time that passes
+# with no turn between.
+for token in AQARAIk~+ AaUCAQQAAHA2uw~-; do
+    "$crash" --replay $token > "$out/replay" 2>&1
+    claim "$token holds" '[ $? -eq 0 ] && grep -q "^holds" "$out/replay"'
+done
+"$crash" --random 1 --seed 39 --seconds 1 --no-canary --quiet > "$out/run" 2>&1
+claim "a kill inside a group is no violation" 'grep -q " 0 violations$" "$out/run"'
 "$crash" --scenario nothing > /dev/null 2>&1
 claim "an unknown scenario exits with 2" '[ $? -eq 2 ]'
 "$crash" --replay nonsense > /dev/null 2>&1

@@ -51,6 +51,7 @@ struct run {
     struct order_watch watch; /* around the disk, the tap included: the ordering assert */
     struct disk *watched;     /* what the store or server is given */
     struct clock_manual clock;
+    int64_t turned_us; /* when the store had its last turn of background work */
     struct sched *sched;
     struct switching *switching; /* scheduled scenarios; NULL: jobs run inline */
     struct db *db;               /* NULL: closed */

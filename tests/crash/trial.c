@@ -413,10 +413,11 @@ static enum err expect_present(struct trial *t, struct db *db, struct expectatio
 static enum err write_some(struct db *db, struct expectation *x)
 {
     char text[TAPE_KEY_BYTES];
-    x->present[0] = true;
-    x->value[0] = slice_of("works", 5);
+    x->present[TRIAL_WORKS_KEY] = true;
+    x->value[TRIAL_WORKS_KEY] = slice_of("works", 5);
     x->present[4] = false;
-    enum err e = db_put(db, slice_of(text, tape_key(0, text)), x->value[0]);
+    enum err e = db_put(db, slice_of(text, tape_key(TRIAL_WORKS_KEY, text)),
+                        x->value[TRIAL_WORKS_KEY]);
     return e ? e : db_delete(db, slice_of(text, tape_key(4, text)));
 }
 

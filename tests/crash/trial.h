@@ -26,10 +26,11 @@
 #include "tests/crash/pool_mem.h"
 #include "tests/support/order_edits.h"
 
-#define TRIAL_DIR      "db" /* the store's directory */
-#define TRIAL_STRANGER "notes.txt"
-#define ORDER_EVERY    64
-#define TRIAL_COPY     "copy" /* where a checkpoint goes */
+#define TRIAL_DIR       "db" /* the store's directory */
+#define TRIAL_STRANGER  "notes.txt"
+#define TRIAL_WORKS_KEY 0 /* the oracle works puts it */
+#define ORDER_EVERY     64
+#define TRIAL_COPY      "copy" /* where a checkpoint goes */
 /* That there is a checkpoint is part of a state, as a register that no tape uses. */
 #define TRIAL_COPY_REGISTER 3
 #define TRIAL_WALL_MS       INT64_C(1700000000000) /* the clock when a scenario begins */
@@ -74,7 +75,8 @@ struct trial {
     struct options options;
     struct pool_mem pool;
     struct clock_manual clock;
-    uint8_t keys[TAPE_KEYS]; /* indices of keys that are ever written */
+    uint8_t
+        keys[TAPE_KEYS]; /* indices of keys that are ever written, TRIAL_WORKS_KEY too */
     size_t key_count;
     bool stranger;       /* a file TRIAL_STRANGER must be untouched */
     bool copies;         /* a checkpoint may be there: it must be whole then, and hold */
