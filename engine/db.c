@@ -230,6 +230,7 @@ static enum err take_over(struct db *db, struct recovery *r, struct err_detail *
     db->stats.recovered_cut_bytes = r->cut_bytes;
     db->state = r->state;
     store_state_init(&r->state);
+    work_clean(db, r->leftovers, r->leftover_count);
     return ERR_OK;
 }
 

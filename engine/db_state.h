@@ -12,6 +12,7 @@
 #include "engine/memlog.h"
 #include "engine/version.h"
 
+struct leftover;
 struct work;
 
 /* A log that is ready for use: durable under its name, reserved by a durable edit. */
@@ -136,6 +137,8 @@ struct db {
 
 /* db_work.c */
 void work_step(struct db *db);
+/* Begins to delete what a recovery has left. */
+void work_clean(struct db *db, const struct leftover *leftovers, size_t count);
 /* Runs background work until there is room for a group, or refuses. */
 enum err work_make_room(struct db *db, enum work_purpose purpose);
 /* Waits for jobs in flight and installs them; starts no new flush or compaction. */

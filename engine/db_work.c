@@ -26,9 +26,10 @@
 #include "engine/db_state.h"
 #include "engine/filename.h"
 #include "engine/flush.h"
+#include "engine/recover.h"
 
-/* A file to delete: freed by the last edits, left by work that has failed, or kept as the
- * reserve for a full disk. */
+/* A file to delete: freed by the last edits, left by work that has failed, or room for a
+ * full disk, whether kept as its reserve or left behind by a recovery. */
 struct garbage {
     struct garbage *next;
     enum filename_kind kind;
@@ -785,6 +786,16 @@ void work_step(struct db *db)
         start_all(db);
         progress = work_reap(db);
     }
+}
+
+/* Where jobs run at once all of it is gone on return. */
+void work_clean(struct db *db, const struct leftover *leftovers, size_t count)
+{
+    for (size_t i = count; i > 0; i--)
+        throw_away(db, leftovers[i - 1].kind, leftovers[i - 1].number, RESERVE);
+    do
+        start_clean(db);
+    while (work_reap(db));
 }
 
 void work_await_sync(struct db *db)

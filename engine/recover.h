@@ -13,6 +13,7 @@
 #define ENGINE_RECOVER_H
 
 #include "engine/db.h"
+#include "engine/filename.h"
 #include "engine/manifest.h"
 #include "engine/memlog.h"
 #include "engine/version.h"
@@ -33,6 +34,14 @@ struct recovered_log {
     struct memlog *memlog; /* NULL: no record */
 };
 
+/* A file of ours that the state does not name, and whose number is not given again. */
+struct leftover {
+    enum filename_kind kind;
+    uint64_t number;
+};
+
+#define LEFTOVERS_MAX 64
+
 struct recovery {
     const struct db_env *env;
     const struct options *options;
@@ -51,6 +60,8 @@ struct recovery {
     struct table **tables; /* as state.tables, opened */
     uint64_t records;      /* of all logs, for the log line */
     uint64_t cut_bytes;
+    struct leftover leftovers[LEFTOVERS_MAX]; /* by recover_settle: they may go now */
+    size_t leftover_count;
 };
 
 /* Reads manifest, tables and logs. REQUIRES: dir is open. On an error everything that was
@@ -64,9 +75,10 @@ enum err recover_read_each(struct recovery *r, const struct db_env *env,
                            const struct options *options, struct disk_dir *dir,
                            struct sst_files *files, sst_finding_fn *fn, void *arg,
                            struct err_detail *why);
-/* Makes what was read durable, cuts what was not, deletes files of our names that the
- * state does not know. No file that holds a record is changed: what may not be durable is
- * copied to new files, which a new manifest names. */
+/* Makes what was read durable, cuts what was not, and deletes files of our names that the
+ * state does not know, or lists them for somebody who has the time. No file that holds a
+ * record is changed: what may not be durable is copied to new files, which a new manifest
+ * names. */
 enum err recover_settle(struct recovery *r, struct err_detail *why);
 /* Frees and closes what was not taken over (taken: set to NULL by the taker). */
 void recover_deinit(struct recovery *r);

@@ -11,7 +11,8 @@
  *    the chain is thereby cut. Spare logs are given up with what they may hold.
  * 2. A new manifest names the new logs. When its pointer is durable, all this is in
  *    force; until then the next recovery finds everything as we did.
- * 3. Files that the manifest does not name are deleted.
+ * 3. Files that the manifest does not name are deleted, after the store was opened where
+ *    that can wait: freeing the blocks of a large log takes longer than copying it.
  * Numbers come from the manifest that was read: a recovery that was cut gives the same
  * numbers to the same copies when it is repeated.
  *
@@ -308,6 +309,15 @@ static bool named(const struct recovery *r, enum filename_kind kind, uint64_t nu
     return false;
 }
 
+/* Lists the file for later, unless a new file could get its name meanwhile. */
+static bool can_wait(struct recovery *r, enum filename_kind kind, uint64_t number)
+{
+    bool listed = kind != FILENAME_TMP && number < r->state.next_file &&
+                  r->leftover_count < LEFTOVERS_MAX;
+    if (listed) r->leftovers[r->leftover_count++] = (struct leftover){kind, number};
+    return listed;
+}
+
 static int sweep_name(void *arg, const char *name)
 {
     struct recovery *r = arg;
@@ -319,7 +329,7 @@ static int sweep_name(void *arg, const char *name)
     if (kind == FILENAME_LOG) site = SITE_WAL_UNLINK;
     if (kind == FILENAME_SST) site = SITE_SST_UNLINK;
     if (site == SITE_COUNT || named(r, kind, number)) return 0;
-    return disk_unlink(r->dir, name, site);
+    return can_wait(r, kind, number) ? 0 : disk_unlink(r->dir, name, site);
 }
 
 /* ---- the logs as they are written on ---- */

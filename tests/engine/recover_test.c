@@ -1,6 +1,7 @@
 /* Recovery, told by what is damaged and what has to come of it. */
 #include "tests/support/check.h"
 #include "tests/support/failing.h"
+#include "tests/support/lazy_sched.h"
 #include "tests/support/teststore.h"
 
 #include <stdio.h>
@@ -398,6 +399,32 @@ static void leftovers_are_deleted_and_strangers_stay(void)
     teststore_deinit(&t);
 }
 
+/* But for a file whose name a new one could get: that one could be deleted in its place. */
+static void opening_does_not_wait_until_an_old_log_is_deleted(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    char log[32];
+    uint8_t *data;
+    size_t size, begin, end;
+    store_with_tail(&t, log, &data, &size, &begin, &end);
+    teststore_write_file(&t, "000999.log", "x", 1);
+    lazy_sched_init(&lazy);
+    lazy.held = 1u << JOB_METADATA;
+    t.env.sched = &lazy.sched;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    CHECK_INT(lazy.waits, 0);
+    CHECK_INT(teststore_count(&t, log), 1);
+    CHECK_INT(teststore_count(&t, "000999.log"), 0);
+    lazy.held = 0;
+    lazy_sched_run(&lazy);
+    db_step(t.db);
+    CHECK_INT(teststore_count(&t, log), 0);
+    teststore_expect(&t, "last", "2");
+    free(data);
+    teststore_deinit(&t);
+}
+
 static void a_store_without_its_pointer_is_not_created_anew(void)
 {
     struct teststore t;
@@ -492,6 +519,8 @@ CU_TestInfo engine_recover_tests[] = {
      a_damaged_block_is_a_read_error_that_check_finds},
     {"leftovers_are_deleted_and_strangers_stay",
      leftovers_are_deleted_and_strangers_stay},
+    {"opening_does_not_wait_until_an_old_log_is_deleted",
+     opening_does_not_wait_until_an_old_log_is_deleted},
     {"a_store_without_its_pointer_is_not_created_anew",
      a_store_without_its_pointer_is_not_created_anew},
     {"every_flipped_bit_of_the_manifest_refuses_or_changes_nothing",
