@@ -489,6 +489,7 @@ crash-smoke: crash-build ## half a million crashes, part of `make test`
 	$(CRASH) --pass cuts --quiet --walk 20000 --deviations 1 --samples 1000 --inner 256
 	$(CRASH) --pass server --quiet --shard 0/6 --walk 20000 --samples 1000
 	$(CRASH) --scenario race-compact --quiet
+	$(CRASH) --random 12 --seed 1 --quiet --walk 2000 --deviations 1 --samples 200 --inner 256
 
 crash-asan: ## a million crashes under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) $(SUB) VARIANT=asan WERROR=-Werror build/asan/crash
