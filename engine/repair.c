@@ -281,10 +281,12 @@ static enum err switch_manifest(struct output *o, struct err_detail *why)
     return e;
 }
 
+/* A repair that was cut is repeated with its own numbers: however often that happens, no
+ * more files lie about than one repair makes. */
 static uint64_t first_free_number(const struct repair *r)
 {
-    uint64_t next = r->whole ? r->state.next_file : r->highest + 1;
-    if (!r->whole) return next;
+    uint64_t next = r->state.next_file;
+    if (!r->whole) return r->leftover == UINT64_MAX ? r->highest + 1 : r->leftover;
     for (size_t i = 0; i < r->table_count; i++)
         if (r->tables[i].number >= next) next = r->tables[i].number + 1;
     for (size_t i = 0; i < r->state.log_count; i++)

@@ -5,7 +5,7 @@
  *          the directory is a store's. What can be read as it was before the call.
  * Threads: one; nobody else has the store open.
  * Crash:   until the new manifest is in force the store is what it was; may be cut and
- *          repeated any number of times.
+ *          repeated any number of times, with the same file numbers.
  * Tests:   tests/engine/repair_test.c
  *
  * Nothing is deleted: a damaged file, and one whose contents went elsewhere while the

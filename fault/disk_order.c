@@ -63,6 +63,7 @@ struct entry {
     bool renamed;     /* the name came by a rename */
     bool pointer;     /* it is the pointer, not what is going to be */
     bool named;       /* some manifest has named it */
+    bool kept;        /* a second name for people: nobody's log */
     struct naming *namings;
     char name[DISK_NAME_MAX + 1];
 };
@@ -520,7 +521,8 @@ void disk_order_acknowledge(struct disk_order *order, uint64_t moment)
     struct disk_order *o = enter(&order->disk);
     for (struct entry *e = o->entries; e; e = e->next) {
         const struct inode *i = e->inode;
-        if (!i->recorded || i->recorded > moment || !log_counts(e)) continue;
+        if (!i->recorded || i->recorded > moment || e->kept) continue;
+        if (!log_counts(e)) continue;
         o->checks[ORDER_ACKNOWLEDGE]++;
         if (i->first_due && i->first_due <= moment)
             violation(o, ORDER_ACKNOWLEDGE, "reply: %s: its records are not synced",
@@ -706,7 +708,7 @@ static int order_link(struct disk_dir *dir, const char *name, struct disk_dir *t
     leave(o);
     if (!e || known || (result && !is_there(inner_dir(to_dir), to))) return result;
     enter(dir->disk);
-    entry_set(o, dir_number(to_dir), to, e->inode);
+    entry_set(o, dir_number(to_dir), to, e->inode)->kept = site_kind(site) == KIND_OTHER;
     leave(o);
     return result;
 }

@@ -284,6 +284,9 @@ class Disk:
         target.add(number, source.now())
         source.add(self.next(), None, (args[1], number))
 
+    def do_link(self, args, fail):
+        self.entry(args[1]).add(self.next(), self.entry(args[0]).now())
+
     def do_unlink(self, args, fail):
         entry = self.entry(args[0])
         if entry.now() is not None:

@@ -14,7 +14,7 @@ static struct verdict judge_leaf(struct trial *t, struct disk *disk)
     struct trial_store s;
     struct err_detail why;
     t->ran[ORACLE_OPEN]++;
-    enum err e = trial_open(t, disk, &s, &why);
+    enum err e = trial_recover(t, disk, &s, &why);
     if (e) return trial_fail(t, ORACLE_OPEN, "%s: %s", err_text(e), why.text);
     struct verdict v = trial_ask(t, &s);
     bool clean = trial_close(t, disk, &s);

@@ -147,7 +147,7 @@ static void watch_recovery(struct recovery_watch *w)
     struct err_detail why;
     disk_tap_on(&w->tap, w->disk, inside_call, w);
     w->tap.looked = inside_look;
-    enum err e = trial_open(&x->trial, w->disk, &s, &why);
+    enum err e = trial_recover(&x->trial, w->disk, &s, &why);
     if (e) {
         disk_tap_off(&w->tap);
         if (!x->stop) explorer_violate(x, ORACLE_OPEN, why.text);

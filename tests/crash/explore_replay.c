@@ -122,7 +122,7 @@ static void replay_inside(struct explorer *x, struct disk *disk, const char *pat
     struct err_detail why;
     unsigned before = disk_sim_snapshot(disk);
     disk_tap_on(&r.tap, disk, inside_call, &r);
-    if (trial_open(&x->trial, disk, &s, &why) == ERR_OK) {
+    if (trial_recover(&x->trial, disk, &s, &why) == ERR_OK) {
         s.served = replay_served;
         s.served_arg = &r;
         trial_ask(&x->trial, &s);

@@ -313,7 +313,7 @@ static void tell_recovery(struct explorer *x, struct disk *disk)
     struct trial *t = &x->trial;
     printf("\nRecovery:\n");
     t->log = tell_log;
-    enum err e = trial_open(t, disk, &s, &why);
+    enum err e = trial_recover(t, disk, &s, &why);
     t->log = NULL;
     if (e) {
         printf("    refused: %s\n", why.text);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/db_state.h"
+#include "tests/crash/salvage.h"
 #include "tests/crash/talk.h"
 
 #define TURN_MS 1000 /* everysec's syncs come with the turns */
@@ -143,6 +144,30 @@ static void await_settled(struct run *r)
 
 /* ---- opening, closing, crashing ---- */
 
+/* To the history it is a group: the store is sound from then on, wholly or not at all. */
+static void repair_store(struct run *r)
+{
+    struct db_env env = {.disk = r->watched, .clock = &r->clock.clock, .mem = mem_libc()};
+    struct err_detail why;
+    bool sound;
+    size_t group = 0;
+    if (!r->repairs) return;
+    if (!r->repaired) {
+        model_register_set(r->model, TRIAL_EXTRA_REGISTER, 1);
+        group = model_issue(r->model);
+        run_note(r, RUN_ISSUED, group);
+    }
+    enum err e = salvage_repair(&env, &r->trial->options, &sound, &why);
+    if (e) run_break(r, "repair: %s: %s", err_text(e), why.text);
+    if (!e && sound != r->repaired)
+        run_break(r, sound ? "the damage is not seen" : "the store is repaired again");
+    if (e || r->repaired) return;
+    model_ack(r->model, SYNC_ALWAYS, r->clock.mono_us);
+    model_durable(r->model);
+    run_note(r, RUN_ACKED, group);
+    r->repaired = r->trial->sound = true;
+}
+
 static void open_store(struct run *r)
 {
     struct db_env env = {.disk = r->watched,
@@ -152,6 +177,8 @@ static void open_store(struct run *r)
     struct err_detail why;
     if (r->db) return;
     r->turned_us = r->clock.mono_us;
+    repair_store(r);
+    if (r->broken) return;
     enum err e = db_open(&env, TRIAL_DIR, &r->trial->options, &r->db, &why);
     if (e) {
         r->db = NULL;
@@ -365,7 +392,7 @@ static void work(struct run *r, enum tape_kind kind)
 static void take_checkpoint(struct run *r)
 {
     struct err_detail why;
-    model_register_set(r->model, TRIAL_COPY_REGISTER, 1);
+    model_register_set(r->model, TRIAL_EXTRA_REGISTER, 1);
     size_t group = model_issue(r->model);
     struct model_digest now = model_digest_now(r->model);
     r->trial->copy_state = trial_state(r->trial, &now);
@@ -521,6 +548,27 @@ static void leave_stranger(struct run *r)
     disk_dir_close(dir);
 }
 
+/* What the damage costs is gone before anything else happens. */
+static void damage_store(struct run *r)
+{
+    const struct scenario *s = r->scenario;
+    uint8_t tape[RUN_TAPE_BYTES];
+    struct tape_reader reader;
+    struct tape_op op;
+    close_store(r);
+    salvage_damage(r->trial, r->disk, s->damages);
+    r->repairs = true;
+    tape_read(&reader, tape, s->lost ? run_compile(s->lost, tape) : 0);
+    while (tape_next(&reader, &op)) {
+        struct batch unused;
+        batch_init(&unused, mem_libc(), 0);
+        fill_batch(r, &op, &unused);
+        batch_deinit(&unused);
+        model_issue(r->model);
+        model_ack(r->model, SYNC_ALWAYS, r->clock.mono_us);
+    }
+}
+
 bool run_start(struct run *r, const struct scenario *s, struct trial *t,
                uint32_t chunk_bytes)
 {
@@ -538,6 +586,7 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
     r->model = model_new(mem_libc());
     t->stranger = s->stranger;
     t->copies = s->copies;
+    t->repairs = t->sound = false;
     if (s->dialogue) r->talk = talk_new(r);
     if (s->before) {
         uint8_t tape[RUN_TAPE_BYTES];
@@ -548,6 +597,7 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
         else
             play(r, tape, n);
         if (s->stranger && !r->broken) leave_stranger(r);
+        if (s->damages[0].kind && !r->broken) damage_store(r);
         disk_sim_settle(r->disk);
         model_durable(r->model);
         r->event_count = 0;

@@ -63,6 +63,8 @@ struct run {
     size_t settling_group;  /* its number */
     bool in_group, dropped; /* dropped: the open group never reached the store */
     bool log_failed;        /* and no new log is in force yet */
+    bool repairs;           /* the store was damaged; */
+    bool repaired;          /* and is sound again */
     bool broken;
     char why[256];
     struct run_event events[RUN_EVENTS];

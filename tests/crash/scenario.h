@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "engine/filename.h"
 #include "engine/options.h"
 
 /* Sizes of a store so small that everything happens within a few operations. */
@@ -26,6 +27,15 @@ struct geometry {
     bool compressed; /* all levels, where the codec is built in */
 };
 
+/* What happens to a file while the store is closed. */
+struct damage {
+    enum filename_kind kind; /* FILENAME_FIXED: CURRENT; 0: no more damage */
+    unsigned which;          /* of its kind, in the order of names */
+    bool gone;               /* else a bit is wrong, */
+    uint64_t at;             /* ... of this byte */
+};
+#define DAMAGES_MAX 2
+
 struct scenario {
     const char *name;
     const char *purpose; /* one sentence */
@@ -35,10 +45,14 @@ struct scenario {
     const char *tape;        /* NULL: waiting, or a dialogue */
     const char *dialogue;    /* with a whole server (dialogue.h): `before` is one, too */
     const char *waiting;     /* for what; NULL: live */
-    bool stranger;           /* somebody else's file lies in the directory */
-    bool overlapped;         /* groups are submitted, and the next begins meanwhile */
-    bool copies;             /* `compact` takes a checkpoint instead, once */
-    bool scheduled;          /* jobs are coroutines: pass interleave, and no other */
+    /* The store is closed and damaged before `tape`, which begins with a repair; `lost` is
+     * what that costs: a tape that the model alone plays. */
+    struct damage damages[DAMAGES_MAX];
+    const char *lost;
+    bool stranger;   /* somebody else's file lies in the directory */
+    bool overlapped; /* groups are submitted, and the next begins meanwhile */
+    bool copies;     /* `compact` takes a checkpoint instead, once */
+    bool scheduled;  /* jobs are coroutines: pass interleave, and no other */
 };
 
 extern const struct scenario scenarios[];

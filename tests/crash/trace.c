@@ -154,6 +154,7 @@ static void trace_call(void *arg, const struct tap_call *c)
         fprintf(t->out, "create %s %d\n", c->name, (c->offset & DISK_TRUNC) != 0);
         break;
     case CALL_RENAME: fprintf(t->out, "rename %s %s\n", c->name, c->to); break;
+    case CALL_LINK: fprintf(t->out, "link %s %s\n", c->name, c->to); break;
     case CALL_UNLINK: fprintf(t->out, "unlink %s\n", c->name); break;
     case CALL_WRITE:
         fprintf(t->out, "write %d %" PRIu64 " ", handle_of(t, c->file), c->offset);

@@ -10,6 +10,7 @@
 #include "engine/filename.h"
 #include "fault/disk_sim_state.h"
 #include "tests/crash/ask.h"
+#include "tests/crash/salvage.h"
 
 #define POOL_BYTES ((size_t)64 << 20)
 
@@ -118,7 +119,7 @@ static void unwatch(struct trial *t, struct trial_store *s)
 }
 
 static enum err open_named(struct trial *t, struct disk *disk, const char *name,
-                           struct trial_store *out, struct err_detail *why)
+                           bool repair, struct trial_store *out, struct err_detail *why)
 {
     *out = (struct trial_store){
         .disk = disk, .place = pool_mem_place(&t->pool), .handles = trial_handles(disk)};
@@ -130,8 +131,10 @@ static enum err open_named(struct trial *t, struct disk *disk, const char *name,
                          .sched = out->sched,
                          .log = t->log,
                          .log_arg = t->log_arg};
-    enum err e = t->asker ? ask_open(t, out, why)
-                          : db_open(&env, name, &t->options, &out->db, why);
+    enum err e = repair ? salvage_repair(&env, &t->options, &t->sound, why) : ERR_OK;
+    if (!e)
+        e = t->asker ? ask_open(t, out, why)
+                     : db_open(&env, name, &t->options, &out->db, why);
     if (e) unwatch(t, out);
     if (e) pool_mem_release(&t->pool, out->place);
     return e;
@@ -140,7 +143,13 @@ static enum err open_named(struct trial *t, struct disk *disk, const char *name,
 enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
                     struct err_detail *why)
 {
-    return open_named(t, disk, TRIAL_DIR, out, why);
+    return open_named(t, disk, TRIAL_DIR, false, out, why);
+}
+
+enum err trial_recover(struct trial *t, struct disk *disk, struct trial_store *out,
+                       struct err_detail *why)
+{
+    return open_named(t, disk, TRIAL_DIR, t->repairs, out, why);
 }
 
 static enum err close_store(struct trial *t, struct trial_store *s)
@@ -220,17 +229,20 @@ static bool copy_there(struct disk *disk)
     return !e;
 }
 
-bool trial_lost_copy(const struct trial *t, uint32_t before, uint32_t after)
+bool trial_allows(const struct trial *t, uint32_t before, uint32_t after)
 {
-    if (!t->copies) return false;
-    struct model_digest d = *trial_digest(t, after);
-    model_digest_register(&d, TRIAL_COPY_REGISTER, 1);
-    return model_digest_equal(&d, trial_digest(t, before));
+    if (before == after) return true;
+    if (!t->copies && !t->repairs) return false;
+    uint32_t without = t->copies ? after : before, with = t->copies ? before : after;
+    struct model_digest d = *trial_digest(t, without);
+    model_digest_register(&d, TRIAL_EXTRA_REGISTER, 1);
+    return model_digest_equal(&d, trial_digest(t, with));
 }
 
 static uint64_t register_of(const struct trial *t, const struct db *db, unsigned r)
 {
-    if (t->copies && r == TRIAL_COPY_REGISTER) return copy_there(db->env.disk);
+    if (t->copies && r == TRIAL_EXTRA_REGISTER) return copy_there(db->env.disk);
+    if (t->repairs && r == TRIAL_EXTRA_REGISTER) return t->sound;
     return db_register(db, r);
 }
 
@@ -268,6 +280,7 @@ struct verdict trial_ask(struct trial *t, struct trial_store *s)
 struct inventory {
     const struct db *db;
     size_t logs, tables, fixed, manifests, strangers;
+    bool repairs;     /* what a repair has set aside is not counted */
     char unknown[64]; /* a file of our pattern that nobody names */
 };
 
@@ -287,6 +300,7 @@ static int take_stock(void *arg, const char *name)
 {
     struct inventory *inv = arg;
     uint64_t number = 0;
+    if (inv->repairs && salvage_is_aside(name)) return 0;
     enum filename_kind kind = filename_parse(name, &number);
     inv->strangers += kind == FILENAME_STRANGER;
     inv->logs += kind == FILENAME_LOG;
@@ -313,7 +327,7 @@ static bool tables_whole(struct trial *t, const struct db *db)
 
 static bool files_right(struct trial *t, const struct db *db)
 {
-    struct inventory inv = {.db = db};
+    struct inventory inv = {.db = db, .repairs = t->repairs};
     const struct store_state *s = &db->state;
     int e = disk_list(db->dir, take_stock, &inv);
     if (e) {
@@ -508,7 +522,7 @@ static struct verdict ask_copy(struct trial *t, struct disk *disk, struct verdic
     struct err_detail why;
     if (!copy_there(disk)) return v;
     unsigned before = disk_sim_snapshot(disk);
-    enum err e = open_named(t, disk, TRIAL_COPY, &s, &why);
+    enum err e = open_named(t, disk, TRIAL_COPY, false, &s, &why);
     if (e) {
         v = trial_fail(t, ORACLE_OPEN, "the copy: %s: %s", err_text(e), why.text);
     } else {
@@ -539,12 +553,12 @@ static void tell(void *arg, struct verdict v)
     if (!v.failed && t->opened) t->opened(t->opened_arg, told->disk, &told->verdict);
 }
 
-struct verdict trial_image(struct trial *t, struct disk *disk)
+static struct verdict judge(struct trial *t, struct disk *disk)
 {
     struct trial_store s;
     struct err_detail why;
     t->ran[ORACLE_OPEN]++;
-    enum err e = trial_open(t, disk, &s, &why);
+    enum err e = trial_recover(t, disk, &s, &why);
     if (e) return trial_fail(t, ORACLE_OPEN, "%s: %s", err_text(e), why.text);
     struct told told = {.trial = t, .disk = disk};
     s.served = tell;
@@ -557,5 +571,18 @@ struct verdict trial_image(struct trial *t, struct disk *disk)
     if (!v.failed) v = ask_after(t, disk, v);
     bool clean = trial_close(t, disk, &s);
     if (!v.failed && trial_asks(t, ORACLE_LEAK) && !clean) v.failed = ORACLE_LEAK;
-    return v.failed || !t->copies ? v : ask_copy(t, disk, v);
+    if (!v.failed && t->copies) v = ask_copy(t, disk, v);
+    if (!v.failed && t->repairs && trial_asks(t, ORACLE_FILES)) {
+        struct verdict kept = salvage_check(t, disk);
+        if (kept.failed) v = kept;
+    }
+    return v;
+}
+
+struct verdict trial_image(struct trial *t, struct disk *disk)
+{
+    bool sound = t->sound; /* the image may be one of another one's recovery */
+    struct verdict v = judge(t, disk);
+    t->sound = sound;
+    return v;
 }

@@ -24,6 +24,7 @@
 #include "proptests/tape.h"
 #include "tests/crash/image_set.h"
 #include "tests/crash/pool_mem.h"
+#include "tests/crash/scenario.h"
 #include "tests/support/order_edits.h"
 
 #define TRIAL_DIR       "db" /* the store's directory */
@@ -31,9 +32,10 @@
 #define TRIAL_WORKS_KEY 0 /* the oracle works puts it */
 #define ORDER_EVERY     64
 #define TRIAL_COPY      "copy" /* where a checkpoint goes */
-/* That there is a checkpoint is part of a state, as a register that no tape uses. */
-#define TRIAL_COPY_REGISTER 3
-#define TRIAL_WALL_MS       INT64_C(1700000000000) /* the clock when a scenario begins */
+/* That there is a checkpoint, or that a damaged store was repaired already, is part of a
+ * state, as a register that no tape uses. */
+#define TRIAL_EXTRA_REGISTER 3
+#define TRIAL_WALL_MS        INT64_C(1700000000000) /* the clock when a scenario begins */
 
 struct asker;
 struct server;
@@ -71,6 +73,12 @@ struct trial_states {
     size_t count, size;
 };
 
+/* A damaged file that a repair must set aside. */
+struct trial_kept {
+    char name[FILENAME_BYTES + 8];
+    uint64_t contents; /* hash */
+};
+
 struct trial {
     struct options options;
     struct pool_mem pool;
@@ -81,6 +89,10 @@ struct trial {
     bool stranger;       /* a file TRIAL_STRANGER must be untouched */
     bool copies;         /* a checkpoint may be there: it must be whole then, and hold */
     uint32_t copy_state; /* ... what the store held when it was taken */
+    bool repairs;        /* a store is repaired before it is opened; see salvage.h */
+    bool sound;          /* ... the one that is judged now needed no repair */
+    struct trial_kept kept[DAMAGES_MAX];
+    unsigned kept_count;
     struct asker *asker; /* a whole server is started, and asked over a socket; or NULL */
     struct trial_states states;
     struct image_set after; /* what was already asked of equal recovered stores */
@@ -109,10 +121,11 @@ static inline const struct model_digest *trial_digest(const struct trial *t, uin
 {
     return &t->states.digest[s - 1];
 }
-/* Do the states differ in the checkpoint only, which is gone in the second? As long as its
- * name is not durable it was promised to nobody, and recovery does not serve it: after a
- * killed process the next power cut may take it. */
-bool trial_lost_copy(const struct trial *t, uint32_t before, uint32_t after);
+/* May a crash turn the first state into the second, though the store holds the same? A
+ * checkpoint whose name is not durable was promised to nobody, and recovery does not serve
+ * it: after a killed process the next power cut may take it. And a damaged store may be
+ * sound when the repair of it is cut. */
+bool trial_allows(const struct trial *t, uint32_t before, uint32_t after);
 static inline bool trial_asks(struct trial *t, enum oracle o)
 {
     if (t->silenced >> o & 1) return false;
@@ -143,6 +156,9 @@ struct trial_store {
 };
 enum err trial_open(struct trial *t, struct disk *disk, struct trial_store *out,
                     struct err_detail *why);
+/* The same of an image: repairs it first, in a scenario about that. */
+enum err trial_recover(struct trial *t, struct disk *disk, struct trial_store *out,
+                       struct err_detail *why);
 /* Closes it. False: something was left behind (failure says what). */
 bool trial_close(struct trial *t, struct disk *disk, struct trial_store *s);
 /* Frees it, whatever has become of it. */

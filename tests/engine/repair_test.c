@@ -549,6 +549,44 @@ static void a_repair_without_manifest_that_is_cut_is_repeated(void)
         cut_anywhere(damage_manifest, DISK_SURVIVE_RANDOM, seed);
 }
 
+/* Tables, logs and manifests that any repair has made by now. */
+static uint64_t highest_number(void)
+{
+    uint64_t highest = 0, number;
+    list_files();
+    for (size_t i = 0; i < file_count; i++)
+        if (filename_parse(files[i].name, &number) > FILENAME_TMP && number > highest)
+            highest = number;
+    return highest;
+}
+
+/* Otherwise each cut would leave files of its own, and no end to it. */
+static void a_repair_that_is_repeated_takes_the_same_numbers(void)
+{
+    begin();
+    damage_manifest();
+    disk_sim_settle(t.disk);
+    unsigned whole = disk_sim_snapshot(t.disk);
+    repaired();
+    uint64_t uncut = highest_number();
+    disk_sim_rollback(t.disk, whole);
+    for (long calls = 100, k = 1; k <= calls; k++) {
+        unsigned snapshot = disk_sim_snapshot(t.disk);
+        for (int again = 0; again < 3; again++) {
+            struct failing f;
+            failing_begin(&f, t.disk, k);
+            (void)repair();
+            if (!again) calls = f.calls;
+            failing_end(&f);
+            disk_sim_power_cut(t.disk, DISK_SURVIVE_ALL, NULL);
+        }
+        CHECK_INT(repair(), ERR_OK);
+        CHECK_INT(highest_number(), uncut);
+        disk_sim_rollback(t.disk, snapshot);
+    }
+    teststore_deinit(&t);
+}
+
 static void every_allocation_may_fail_and_nothing_leaks(void)
 {
     begin();
@@ -634,6 +672,8 @@ CU_TestInfo engine_repair_tests[] = {
     {"a_repair_that_is_cut_is_repeated", a_repair_that_is_cut_is_repeated},
     {"a_repair_without_manifest_that_is_cut_is_repeated",
      a_repair_without_manifest_that_is_cut_is_repeated},
+    {"a_repair_that_is_repeated_takes_the_same_numbers",
+     a_repair_that_is_repeated_takes_the_same_numbers},
     {"every_allocation_may_fail_and_nothing_leaks",
      every_allocation_may_fail_and_nothing_leaks},
     {"a_store_in_use_is_refused", a_store_in_use_is_refused},

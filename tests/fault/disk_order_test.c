@@ -657,6 +657,20 @@ static void a_log_that_was_given_up_holds_no_reply_back(void)
     finish(&x);
 }
 
+static void a_second_name_that_is_kept_for_people_is_nobodys_log(void)
+{
+    struct fixture x;
+    start(&x);
+    write_to(x.log, SITE_WAL_WRITE);
+    CHECK_INT(disk_link(x.dir, "000002.log", x.dir, "000002.log.lost", SITE_OTHER_KEEP),
+              0);
+    write_edit(&x, "-000002.log");
+    sync_file(x.manifest, SITE_MANIFEST_SYNC);
+    acknowledge(&x);
+    expect(&x, ORDER_ACKNOWLEDGE, 0, "");
+    finish(&x);
+}
+
 /* ---- the wrapper itself ---- */
 
 static void what_was_there_before_counts_as_durable(void)
@@ -773,6 +787,7 @@ CU_TestInfo fault_disk_order_tests[] = {
     ROW(a_reply_from_a_log_without_a_durable_name),
     ROW(a_reply_from_a_log_that_no_manifest_names),
     ROW(a_log_that_was_given_up_holds_no_reply_back),
+    ROW(a_second_name_that_is_kept_for_people_is_nobodys_log),
     ROW(what_was_there_before_counts_as_durable),
     ROW(what_an_earlier_process_left_is_read),
     ROW(calls_and_answers_pass_unchanged),
