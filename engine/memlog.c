@@ -8,10 +8,7 @@ enum err memlog_new(struct mem *mem, const struct options *options, uint64_t see
 {
     struct memlog *m = mem_alloc(mem, sizeof *m);
     if (!m) return ERR_NOMEM;
-    size_t block = options->memtable_bytes / 8;
-    size_t block_max = 1024 * 1024;
-    m->table =
-        memtable_new(mem, block < block_max ? block : block_max, seed ^ writer->log);
+    m->table = memtable_new(mem, options->memtable_bytes, seed ^ writer->log);
     if (!m->table) {
         mem_free(mem, m);
         return ERR_NOMEM;

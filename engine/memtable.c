@@ -23,7 +23,8 @@
 
 #define PREFETCH_KEYS   32
 #define SLOTS_MIN       16
-#define BYTES_PER_ENTRY 128 /* guess for the first size of the hash table */
+#define BYTES_PER_ENTRY 128               /* guess for the first size of the hash table */
+#define BLOCK_BYTES_MAX ((size_t)1 << 20) /* of the arena */
 
 struct version_node {
     struct version_node *older;
@@ -34,6 +35,7 @@ struct version_node {
 
 struct memtable {
     struct mem *mem;
+    size_t bytes; /* what it is going to take */
     struct arena arena;
     struct skiplist list; /* keys in order; the values are pointers to newest versions */
     struct skiplist_node *unlinked; /* keys that are not in the list yet, by next[0] */
@@ -45,12 +47,13 @@ struct memtable {
     size_t count; /* versions */
 };
 
-struct memtable *memtable_new(struct mem *mem, size_t arena_block_bytes, uint64_t seed)
+struct memtable *memtable_new(struct mem *mem, size_t bytes, uint64_t seed)
 {
+    size_t block = bytes / 8 < BLOCK_BYTES_MAX ? bytes / 8 : BLOCK_BYTES_MAX;
     struct memtable *m = mem_alloc(mem, sizeof *m);
     if (!m) return NULL;
-    *m = (struct memtable){.mem = mem, .seed = seed};
-    arena_init(&m->arena, mem, arena_block_bytes);
+    *m = (struct memtable){.mem = mem, .bytes = bytes, .seed = seed};
+    arena_init(&m->arena, mem, block);
     skiplist_init(&m->list, &m->arena, seed);
     return m;
 }
@@ -104,14 +107,28 @@ static struct skiplist_node *find(const struct memtable *m, slice key)
     return m->slot_count ? m->slots[slot_of(m, key)] : NULL;
 }
 
+/* How many slots the next hash table has. The first one is for keys of an ordinary size;
+ * the second knows how large they are, and will do for all. */
+static size_t next_slot_count(const struct memtable *m)
+{
+    if (m->slot_count == 0) {
+        size_t n = SLOTS_MIN, guess = m->arena.block_bytes * 16 / BYTES_PER_ENTRY;
+        while (n < guess)
+            n *= 2;
+        return n;
+    }
+    double keys = (double)m->keys * (double)m->bytes / (double)memtable_bytes(m);
+    size_t n = m->slot_count * 2;
+    while ((double)n < 2 * keys)
+        n *= 2;
+    return n;
+}
+
 /* Makes room for one more key: at most half of the slots are taken. */
 static enum err reserve_slot(struct memtable *m)
 {
     if (m->slot_count > 2 * m->keys) return ERR_OK;
-    size_t n = m->slot_count * 2, guess = m->arena.block_bytes * 16 / BYTES_PER_ENTRY;
-    if (n == 0)
-        for (n = SLOTS_MIN; n < guess;)
-            n *= 2;
+    size_t n = next_slot_count(m);
     struct skiplist_node **old = m->slots,
                          **slots = mem_zalloc(m->mem, n * sizeof *slots);
     if (!slots) return ERR_NOMEM;

@@ -17,10 +17,10 @@
 
 struct memtable;
 
-/* arena_block_bytes: how much memory is taken at once (small in tiny geometry).
+/* bytes: what it is going to take, about; less memory than that is taken at once.
  * seed: of the hash and of the skiplist's heights; equal seeds and histories give equal
  * tables. Where strangers choose the keys it has to be one that they cannot guess. */
-struct memtable *memtable_new(struct mem *mem, size_t arena_block_bytes, uint64_t seed);
+struct memtable *memtable_new(struct mem *mem, size_t bytes, uint64_t seed);
 void memtable_free(struct memtable *m);
 
 /* REQUIRES: (key, tag) is not in it. */

@@ -599,8 +599,7 @@ static enum err read_named_logs(struct repair *r, struct err_detail *why)
 static enum err read_logs(struct repair *r, struct err_detail *why)
 {
     enum err e = ERR_OK;
-    size_t block = r->options->memtable_bytes / 8;
-    r->records = memtable_new(r->env->mem, block < 1024 * 1024 ? block : 1024 * 1024, 1);
+    r->records = memtable_new(r->env->mem, r->options->memtable_bytes, 1);
     if (!r->records) return no_memory(why);
     r->books = r->state.books;
     if (r->state.last_seq > r->last_seq) r->last_seq = r->state.last_seq;

@@ -137,10 +137,10 @@ static bool plausible(const struct wal_reader *r, const uint8_t *p, uint64_t off
 static size_t zeros_at(const uint8_t *p, size_t n)
 {
     size_t i = 0;
-    uint64_t word;
-    for (; n - i >= sizeof word; i += sizeof word) {
-        memcpy(&word, p + i, sizeof word);
-        if (word) break;
+    uint64_t w[8];
+    for (; n - i >= sizeof w; i += sizeof w) {
+        memcpy(w, p + i, sizeof w);
+        if (w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]) break;
     }
     while (i < n && p[i] == 0)
         i++;

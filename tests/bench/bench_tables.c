@@ -59,7 +59,7 @@ MEASURED static size_t measure_memtable_put(struct bench *b)
 {
     slice value = slice_of(b->value, b->value_bytes);
     memtable_free(b->memtable);
-    b->memtable = memtable_new(mem_libc(), 1 << 20, 1);
+    b->memtable = memtable_new(mem_libc(), 8 << 20, 1);
     for (size_t i = 0; i < b->count; i++)
         if (memtable_put(b->memtable, key_at(b, b->order[i]), tag_of(i + 1, ENTRY_PUT),
                          value))
@@ -89,7 +89,7 @@ MEASURED static size_t measure_memtable_scan(struct bench *b)
 
 MEASURED static size_t measure_memtable_put_ascending(struct bench *b)
 {
-    struct memtable *m = memtable_new(mem_libc(), 1 << 20, 1);
+    struct memtable *m = memtable_new(mem_libc(), 8 << 20, 1);
     slice value = slice_of(b->value, b->value_bytes);
     for (size_t i = 0; i < b->count; i++)
         if (memtable_put(m, key_at(b, i), tag_of(i + 1, ENTRY_PUT), value))

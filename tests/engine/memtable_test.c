@@ -14,7 +14,7 @@ static struct memtable *table;
 static void begin(void)
 {
     mem_counting_init(&mem, mem_libc());
-    table = memtable_new(&mem.mem, 4096, 7);
+    table = memtable_new(&mem.mem, 32768, 7);
     REQUIRE(table != NULL);
 }
 
@@ -261,12 +261,30 @@ static void fetching_keys_ahead_changes_nothing(void)
     end();
 }
 
+/* The second hash table is the last one, and takes no more than it has to. */
+static void a_large_memtable_learns_how_many_keys_to_expect(void)
+{
+    const size_t bytes = (size_t)32 << 20;
+    char value[100] = {0};
+    mem_counting_init(&mem, mem_libc());
+    table = memtable_new(&mem.mem, bytes, 7);
+    REQUIRE(table != NULL);
+    uint64_t n = 0;
+    for (; memtable_bytes(table) < bytes; n++)
+        REQUIRE_INT(memtable_put(table, slice_of(&n, sizeof n), tag_of(n + 1, ENTRY_PUT),
+                                 slice_of(value, sizeof value)),
+                    ERR_OK);
+    CHECK(n > 100000);
+    CHECK_INT(mem.calls - mem.blocks, 1); /* the first one was given back */
+    end();
+}
+
 static void without_memory_nothing_is_lost(void)
 {
     for (long k = 1; k < 40; k++) {
         mem_counting_init(&mem, mem_libc());
         mem.fail_at = k;
-        table = memtable_new(&mem.mem, 64, 7);
+        table = memtable_new(&mem.mem, 512, 7);
         if (!table) {
             CHECK_INT(k, 1);
             continue;
@@ -297,7 +315,7 @@ static void without_memory_nothing_is_lost(void)
 static double put_chosen(uint64_t seed, const uint64_t *keys)
 {
     mem_counting_init(&mem, mem_libc());
-    table = memtable_new(&mem.mem, 4096, seed);
+    table = memtable_new(&mem.mem, 32768, seed);
     REQUIRE(table != NULL);
     clock_t begun = clock();
     for (int i = 0; i < CHOSEN; i++)
@@ -337,6 +355,8 @@ CU_TestInfo engine_memtable_tests[] = {
     {"a_frozen_iterator_gives_all_versions_in_order",
      a_frozen_iterator_gives_all_versions_in_order},
     {"fetching_keys_ahead_changes_nothing", fetching_keys_ahead_changes_nothing},
+    {"a_large_memtable_learns_how_many_keys_to_expect",
+     a_large_memtable_learns_how_many_keys_to_expect},
     {"without_memory_nothing_is_lost", without_memory_nothing_is_lost},
     {"chosen_keys_are_slow_under_their_own_seed_only",
      chosen_keys_are_slow_under_their_own_seed_only},
