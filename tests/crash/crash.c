@@ -436,14 +436,16 @@ static void nothing_to_do(const struct arguments *a)
     fprintf(stderr, "\n");
 }
 
-/* Random tapes, each in the geometry and after the beginning of a live scenario. */
+/* Random tapes, each in the geometry and after the beginning of a live scenario; of none
+ * that keeps one register for itself. */
 static void plan_random(struct campaign *c, const struct arguments *a)
 {
     for (uint64_t i = 0; c->row_count < ROWS_MAX && i < a->random; i++) {
         uint64_t seed = a->options.seed + i;
         uint32_t scenario = (uint32_t)(seed % scenario_count);
         const struct scenario *s = &scenarios[scenario];
-        if (!s->tape || s->scheduled || s->copies) scenario = 1;
+        bool own = s->copies || s->damages[0].kind;
+        if (!s->tape || s->scheduled || own) scenario = 1;
         campaign_add(c, scenario, seed % 2 ? PASS_CUTS : PASS_TORN)->seed = seed;
     }
     printf("seeds %llu to %llu; go on with --seed %llu\n",
