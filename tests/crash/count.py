@@ -157,26 +157,12 @@ class File:
         return found
 
 
-class Disk:
-    def __init__(self):
-        self.number = 0
-        self.directory = Register(False)
-        self.names = {}
-        self.handles = {}
-        self.fail = None
+class Dir:
+    def __init__(self, files=None):
+        self.names = {n: Register(File(c)) for n, c in (files or {}).items()}
 
     def entry(self, name):
         return self.names.setdefault(name, Register(None))
-
-    def load(self, files):
-        self.directory = Register(files is not None)
-        self.names = {n: Register(File(c)) for n, c in (files or {}).items()}
-
-    def next(self):
-        self.number += 1
-        return self.number
-
-    # -- counting --
 
     def entries(self):
         """Every legal choice of the names; a rename's second half needs its first (R10)."""
@@ -191,38 +177,74 @@ class Disk:
             if legal:
                 yield {**fixed, **{n: c[1] for (n, _), c in zip(pending, choice)}}
 
-    def files(self):
-        found = {}
-        for r in self.names.values():
-            for _, value, _ in r.options():
-                if value is not None:
-                    found[id(value)] = value
-        return list(found.values())
+
+class Disk:
+    """A root with directories, and files in them."""
+
+    def __init__(self):
+        self.number = 0
+        self.root = Dir()
+        self.handles = {}
+        self.fail = None
+
+    def load(self, dirs):
+        self.root = Dir()
+        for name, files in dirs.items():
+            self.root.names[name] = Register(Dir(files))
+
+    def next(self):
+        self.number += 1
+        return self.number
+
+    # -- counting --
+
+    def reachable(self):
+        """Directories and files that some choice gives a name."""
+        dirs, files = [self.root], {}
+        for d in dirs:
+            for r in d.names.values():
+                for _, value, _ in r.options():
+                    if isinstance(value, File):
+                        files[id(value)] = value
+                    elif isinstance(value, Dir) and value not in dirs:
+                        dirs.append(value)
+        return dirs, list(files.values())
 
     def count(self):
-        total = sum(1 for _ in self.entries()) * len(self.directory.options())
-        for f in self.files():
+        dirs, files = self.reachable()
+        total = 1
+        for d in dirs:
+            total *= sum(1 for _ in d.entries())
+        for f in files:
             total *= f.count()
         return total
 
+    def trees(self):
+        """Every legal choice of all names: [(directory's name, {name: file}), ...]."""
+        for top in self.root.entries():
+            there = sorted(n for n, d in top.items() if d is not None)
+            for below in itertools.product(*[list(top[n].entries()) for n in there]):
+                yield list(zip(there, below))
+
     def digests(self):
         found = set()
-        contents = {id(f): f.contents() for f in self.files()}
-        if any(not o[1] for o in self.directory.options()):
-            found.add(0)
-        if not any(o[1] for o in self.directory.options()):
-            return found
-        for names in self.entries():
-            there = sorted(n for n, f in names.items() if f is not None)
+        contents = {id(f): f.contents() for f in self.reachable()[1]}
+        for tree in self.trees():
             # A file may go by two names: its content is chosen once.
-            files = {id(names[n]): sorted(contents[id(names[n])]) for n in there}
-            keys = list(files)
+            files = {
+                id(f): sorted(contents[id(f)])
+                for _, names in tree
+                for f in names.values()
+                if f is not None
+            }
             for choice in itertools.product(*files.values()):
-                content = dict(zip(keys, choice))
+                content = dict(zip(files, choice))
                 d = 1
-                for n in there:
-                    crc = zlib.crc32(content[id(names[n])], zlib.crc32(n.encode() + b"\0"))
-                    d = (d * 1000003 + crc + 1) % 2**64
+                for directory, names in tree:
+                    d = (d * 1000003 + zlib.crc32(directory.encode() + b"\0") + 1) % 2**64
+                    for n in sorted(n for n, f in names.items() if f is not None):
+                        crc = zlib.crc32(content[id(names[n])], zlib.crc32(n.encode() + b"\0"))
+                        d = (d * 1000003 + crc + 1) % 2**64
                 found.add(d)
         return found
 
@@ -233,22 +255,27 @@ class Disk:
         getattr(self, "do_" + word)(args, fail)
 
     def do_mkdir(self, args, fail):
-        self.directory.add(self.next(), True)
+        if self.root.entry(args[0]).now() is None:
+            self.root.entry(args[0]).add(self.next(), Dir())
+
+    def do_rmdir(self, args, fail):
+        self.root.entry(args[0]).add(self.next(), None)
 
     def do_create(self, args, fail):
         if fail and fail[0] != 2:
             return
-        name, empty = args[0], args[1] == "1"
-        f = self.entry(name).now()
+        entry, empty = self.handles[int(args[0])].entry(args[1]), args[2] == "1"
+        f = entry.now()
         if f is None:
-            self.entry(name).add(self.next(), File())
+            entry.add(self.next(), File())
         elif empty and f.size.now() > 0:
             self.number = f.shrink(self.number, 0)
 
     def do_opened(self, args, fail):
         self.fail = fail
-        handle, kind, name = int(args[0]), args[1], args[2]
-        self.handles[handle] = name if kind == "dir" else self.entry(name).now()
+        directory = self.handles[int(args[2])] if args[1] == "file" else self.root
+        name = args[-1]
+        self.handles[int(args[0])] = self.root if name == "." else directory.entry(name).now()
 
     def do_write(self, args, fail):
         data = b"" if args[2] == "-" else bytes.fromhex(args[2])
@@ -272,23 +299,22 @@ class Disk:
             f.sync(args[1] == "1")
 
     def do_dirsync(self, args, fail):
-        if self.handles[int(args[0])] == ".":
-            self.directory.cover()
-            return
-        for r in self.names.values():
+        for r in self.handles[int(args[0])].names.values():
             r.cover()
 
     def do_rename(self, args, fail):
-        source, target = self.entry(args[0]), self.entry(args[1])
+        directory = self.handles[int(args[0])]
+        source, target = directory.entry(args[1]), directory.entry(args[2])
         number = self.next()
         target.add(number, source.now())
-        source.add(self.next(), None, (args[1], number))
+        source.add(self.next(), None, (args[2], number))
 
     def do_link(self, args, fail):
-        self.entry(args[1]).add(self.next(), self.entry(args[0]).now())
+        found = self.handles[int(args[0])].entry(args[1]).now()
+        self.handles[int(args[2])].entry(args[3]).add(self.next(), found)
 
     def do_unlink(self, args, fail):
-        entry = self.entry(args[0])
+        entry = self.handles[int(args[0])].entry(args[1])
         if entry.now() is not None:
             entry.add(self.next(), None)
 
@@ -325,7 +351,7 @@ def check_window(row, disk, args, problems):
 
 def read(lines):
     rows, problems = [], []
-    disk, base = Disk(), None
+    disk, base, files = Disk(), {}, {}
     loading = False
     for line in lines:
         word, *args = line.split()
@@ -334,14 +360,14 @@ def read(lines):
             loading = False
         if word == "scenario":
             rows.append(Row(args[0]))
-            disk, base, loading = Disk(), None, True
+            disk, base, loading = Disk(), {}, True
         elif word == "basedir":
-            base = {}
+            files = base[args[0]] = {}
         elif word == "base":
-            base[args[0]] = b"" if args[1] == "-" else bytes.fromhex(args[1])
+            files[args[0]] = b"" if args[1] == "-" else bytes.fromhex(args[1])
         elif word == "cut":
             number, disk = disk.number, Disk()
-            disk.number, base, loading = number, None, True
+            disk.number, base, loading = number, {}, True
         elif word == "killed":
             disk.handles, disk.fail = {}, None
         elif word == "fail":

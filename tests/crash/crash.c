@@ -368,7 +368,7 @@ static int trace(const struct arguments *a)
         return 2;
     }
     for (size_t i = 0; i < scenario_count; i++)
-        if (!scenarios[i].waiting && !scenarios[i].scheduled && !scenarios[i].copies &&
+        if (!scenarios[i].waiting && !scenarios[i].scheduled &&
             (!a->scenario || !strcmp(a->scenario, scenarios[i].name)))
             trace_scenario(out, &scenarios[i], a->skip_every, a->options.walk_max);
     return fflush(out) ? 2 : 0;
@@ -419,8 +419,7 @@ static int replay_apart(struct arguments *a)
 static bool fits(const struct scenario *s, enum pass p)
 {
     if (s->waiting || (s->dialogue != NULL) != (p == PASS_SERVER)) return false;
-    if (s->scheduled != (p == PASS_INTERLEAVE)) return false;
-    return !s->copies || p != PASS_DEEP; /* deep keeps one directory only */
+    return s->scheduled == (p == PASS_INTERLEAVE);
 }
 
 static void nothing_to_do(const struct arguments *a)

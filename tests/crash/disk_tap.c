@@ -63,8 +63,12 @@ static int tap_link(struct disk_dir *dir, const char *name, struct disk_dir *to_
                     const char *to, enum site site)
 {
     struct disk_tap *t = tap_of(dir->disk);
-    before(t, (struct tap_call){
-                  .call = CALL_LINK, .site = site, .dir = dir, .name = name, .to = to});
+    before(t, (struct tap_call){.call = CALL_LINK,
+                                .site = site,
+                                .dir = dir,
+                                .to_dir = to_dir,
+                                .name = name,
+                                .to = to});
     return t->inner->link(dir, name, to_dir, to, site);
 }
 

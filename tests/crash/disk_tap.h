@@ -20,13 +20,14 @@
 struct tap_call {
     enum file_call call;
     enum site site;
-    uint32_t ordinal;       /* of changing calls since disk_tap_on, from 0 */
-    struct disk_dir *dir;   /* calls on names, sync of a directory; else NULL */
-    struct disk_file *file; /* calls on files; else NULL */
-    const char *name, *to;  /* names; else NULL */
-    uint64_t offset;        /* write; truncate, allocate: the size; open: the flags;
+    uint32_t ordinal;        /* of changing calls since disk_tap_on, from 0 */
+    struct disk_dir *dir;    /* calls on names, sync of a directory; else NULL */
+    struct disk_file *file;  /* calls on files; else NULL */
+    struct disk_dir *to_dir; /* link; else NULL */
+    const char *name, *to;   /* names; else NULL */
+    uint64_t offset;         /* write; truncate, allocate: the size; open: the flags;
                                sync: the mode */
-    const void *bytes;      /* write */
+    const void *bytes;       /* write */
     size_t length;
 };
 /* True for those calls that make things durable. */

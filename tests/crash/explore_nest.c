@@ -13,7 +13,7 @@ static uint32_t foretold(struct explorer *x, struct disk *disk, const uint64_t h
     const struct image_entry *e = image_set_find(&x->set, hash);
     if (e && e->value) return e->value;
     struct class_view view;
-    class_begin(&view, disk, TRIAL_DIR, 0);
+    class_begin(&view, disk, 0);
     return class_find(&view, &x->classes);
 }
 

@@ -86,7 +86,7 @@ static void cut_inside(struct recovery_watch *w, uint32_t ordinal)
         walk_inside(w, ordinal);
         return;
     }
-    class_begin(&view, w->disk, TRIAL_DIR, w->expected->state);
+    class_begin(&view, w->disk, w->expected->state);
     bool known = class_find(&view, &x->opened) != 0;
     if (!known || x->stats.again++ % AGAIN_EVERY == 0) {
         x->view = &view;
@@ -223,7 +223,7 @@ static void put_aside(struct explorer *x, struct disk *disk, struct verdict v)
 {
     if (!x->options.deep || v.failed || x->stop) return;
     struct image_note note = {v.state, explorer_remember_path(x)};
-    image_store_push(x->queue, disk, TRIAL_DIR, note);
+    image_store_push(x->queue, disk, note);
 }
 
 /* What it recovers to, and what that looks at. */
@@ -264,7 +264,7 @@ struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
     uint32_t value = entry->value;
     if (!merge && entry->flags & IMAGE_MERGED) value = 0;
     if (value && !outer) return unpacked(value);
-    if (view) class_begin(view, disk, TRIAL_DIR, 0);
+    if (view) class_begin(view, disk, 0);
     uint32_t class = view ? class_find(view, &x->classes) : 0;
     if (!value && merge && class) {
         entry->value = value = class;
@@ -291,14 +291,14 @@ struct verdict explorer_verdict(struct explorer *x, struct disk *disk,
 static void follow_one(struct explorer *x, struct disk *disk)
 {
     unsigned before = disk_sim_snapshot(disk);
-    struct image_note note = image_store_pop(x->queue, disk, TRIAL_DIR);
+    struct image_note note = image_store_pop(x->queue, disk);
     disk_sim_settle(disk);
     struct expected same = {
         .exact = true, .state = note.a, .oracle = ORACLE_CUT_RECOVERY};
     /* It stands for its class: on the way nothing may be looked at that is not the same
      * in all of it. */
     struct class_view view;
-    class_begin(&view, disk, TRIAL_DIR, 0);
+    class_begin(&view, disk, 0);
     bool class = class_find(&view, &x->classes) != 0;
     view.closed = true;
     x->view = class ? &view : NULL;

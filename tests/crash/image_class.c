@@ -23,23 +23,18 @@ static void mix_in(uint64_t h[2], uint64_t a, uint64_t b)
     if (!(h[0] | h[1])) h[0] = 1;
 }
 
-static uint32_t inode_of(const struct disk_file *file)
+/* Of an open file or directory. */
+static uint32_t inode_of(const void *as)
 {
-    return ((const struct sim_handle *)((const char *)file -
+    return ((const struct sim_handle *)((const char *)as -
                                         offsetof(struct sim_handle, as)))
         ->inode;
 }
 
-static uint32_t dir_of(const struct class_view *v)
-{
-    return sim_lookup(sim_of(v->disk), SIM_ROOT, v->dir);
-}
-
-void class_begin(struct class_view *v, struct disk *disk, const char *dir, uint64_t key)
+void class_begin(struct class_view *v, struct disk *disk, uint64_t key)
 {
     uint32_t inodes[CLASS_FILES_MAX];
     v->disk = disk;
-    v->dir = dir;
     v->looked = 0;
     struct sim_hash names =
         sim_hash_names(sim_of(disk), inodes, CLASS_FILES_MAX, &v->count);
@@ -69,26 +64,30 @@ static void look_at_inode(struct class_view *v, uint32_t inode)
         if (v->files[i].inode == inode && !v->files[i].replaced) look(v, i);
 }
 
+/* In every directory: to look at too much makes classes smaller, and no harm. */
 void class_looked(struct class_view *v, const char *name)
 {
-    uint32_t d = dir_of(v);
-    if (d) look_at_inode(v, sim_lookup(sim_of(v->disk), d, name));
+    struct sim *s = sim_of(v->disk);
+    for (uint32_t d = sim_inode(s, SIM_ROOT)->cells; d; d = sim_cell(s, d)->next)
+        if (sim_cell(s, d)->inode)
+            look_at_inode(v, sim_lookup(s, sim_cell(s, d)->inode, name));
 }
 
 void class_kept(struct class_view *v)
 {
     struct sim *s = sim_of(v->disk);
-    uint32_t d = dir_of(v);
-    for (uint32_t c = d ? sim_inode(s, d)->cells : 0; c; c = sim_cell(s, c)->next)
-        if (sim_cell(s, c)->inode) look_at_inode(v, sim_cell(s, c)->inode);
+    for (uint32_t d = sim_inode(s, SIM_ROOT)->cells; d; d = sim_cell(s, d)->next) {
+        uint32_t dir = sim_cell(s, d)->inode;
+        for (uint32_t c = dir ? sim_inode(s, dir)->cells : 0; c; c = sim_cell(s, c)->next)
+            if (sim_cell(s, c)->inode) look_at_inode(v, sim_cell(s, c)->inode);
+    }
 }
 
 void class_call(struct class_view *v, const struct tap_call *call)
 {
-    uint32_t d = dir_of(v);
     bool empties = call->call == CALL_OPEN && call->offset & DISK_TRUNC;
     uint32_t inode = 0;
-    if (empties && d) inode = sim_lookup(sim_of(v->disk), d, call->name);
+    if (empties) inode = sim_lookup(sim_of(v->disk), inode_of(call->dir), call->name);
     if (call->call == CALL_OPEN && !empties) class_looked(v, call->name);
     bool synced = call->call == CALL_SYNC && call->file;
     if (synced) inode = inode_of(call->file);

@@ -42,7 +42,6 @@ struct class_file {
 /* One image, or what a window is opened on, as far as it was looked at. */
 struct class_view {
     struct disk *disk;
-    const char *dir;
     struct class_file files[CLASS_FILES_MAX];
     uint32_t count;
     uint32_t order[CLASS_FILES_MAX]; /* files that were looked at */
@@ -52,16 +51,16 @@ struct class_view {
     bool broken;       /* too many files, or it was closed: no class */
 };
 
-/* The disk as it is now; names of files are those of the directory `dir`. `key` is what
- * the verdict depends on beside the disk. */
-void class_begin(struct class_view *v, struct disk *disk, const char *dir, uint64_t key);
+/* The disk as it is now. `key` is what the verdict depends on beside the disk. */
+void class_begin(struct class_view *v, struct disk *disk, uint64_t key);
 /* Goes down the table; what lies on the way counts as looked at. 0: unknown. REQUIRES: the
  * disk is as it was at class_begin, here and in class_add. */
 uint32_t class_find(struct class_view *v, const struct image_set *table);
 /* Adds the class of all disks that agree with this one in what was looked at. */
 void class_add(struct class_view *v, struct image_set *table, uint32_t value);
 
-/* A file is opened that may be the disk's (`name` as the disk shows it now). */
+/* A file is opened that may be the disk's (`name` as the disk shows it now; of whatever
+ * directory). */
 void class_looked(struct class_view *v, const char *name);
 /* Every file that has a name now counts as looked at: what recovery leaves is judged. */
 void class_kept(struct class_view *v);

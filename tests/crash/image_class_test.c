@@ -56,13 +56,13 @@ static void end(void)
 
 static uint32_t found(void)
 {
-    class_begin(&view, disk, "db", 0);
+    class_begin(&view, disk, 0);
     return class_find(&view, &table);
 }
 
 static void judged(uint32_t verdict)
 {
-    class_begin(&view, disk, "db", 0);
+    class_begin(&view, disk, 0);
     class_looked(&view, "pointer");
     class_looked(&view, "first");
     class_add(&view, &table, verdict);
@@ -114,11 +114,32 @@ static void names_and_links_do(void)
     end();
 }
 
+/* A copy of the store has files of the same names. */
+static void a_file_of_the_same_name_in_another_directory_does(void)
+{
+    struct disk_dir *db, *copy;
+    begin();
+    db = dir;
+    REQUIRE_INT(disk_mkdir(disk, "copy", SITE_OTHER_MKDIR), 0);
+    REQUIRE_INT(disk_dir_open(disk, "copy", &copy), 0);
+    dir = copy;
+    put("first", "a copy");
+    put("leftover", "a copy");
+    judged(7);
+    put("leftover", "another");
+    CHECK_INT(found(), 7);
+    put("first", "a copz");
+    CHECK_INT(found(), 0);
+    dir = db;
+    disk_dir_close(copy);
+    end();
+}
+
 static void the_key_does(void)
 {
     begin();
     judged(7);
-    class_begin(&view, disk, "db", 1);
+    class_begin(&view, disk, 1);
     CHECK_INT(class_find(&view, &table), 0);
     end();
 }
@@ -126,7 +147,7 @@ static void the_key_does(void)
 static void what_is_left_standing_counts_as_looked_at(void)
 {
     begin();
-    class_begin(&view, disk, "db", 0);
+    class_begin(&view, disk, 0);
     REQUIRE_INT(disk_unlink(dir, "leftover", SITE_OTHER_UNLINK), 0);
     class_kept(&view);
     CHECK_INT(view.looked, 2);
@@ -181,7 +202,7 @@ static void a_name_that_is_gone_may_come_back(void)
     CHECK_INT(found(), 0);
     unsigned pending = disk_sim_snapshot(disk);
     disk_sim_power_cut(disk, DISK_SURVIVE_NONE, NULL);
-    class_begin(&inner, disk, "db", 0);
+    class_begin(&inner, disk, 0);
     class_looked(&inner, "leftover");
     disk_sim_rollback(disk, pending);
     class_inherit(&view, &inner);
@@ -204,7 +225,7 @@ static void looks_of_later_crashes_are_inherited(void)
     struct disk_file *file;
     begin();
     for (int replaced = 0; replaced < 2; replaced++) {
-        class_begin(&view, disk, "db", 0);
+        class_begin(&view, disk, 0);
         struct tap_call open = {
             .call = CALL_OPEN, .dir = dir, .name = "leftover", .offset = DISK_TRUNC};
         class_call(&view, &open);
@@ -212,7 +233,7 @@ static void looks_of_later_crashes_are_inherited(void)
         struct tap_call sync = {.call = CALL_SYNC, .file = file};
         if (replaced) class_call(&view, &sync);
         disk_close(file);
-        class_begin(&inner, disk, "db", 0);
+        class_begin(&inner, disk, 0);
         class_looked(&inner, "leftover");
         class_inherit(&view, &inner);
         CHECK_INT(view.looked, !replaced);
@@ -238,6 +259,8 @@ CU_TestInfo crash_image_class_tests[] = {
      what_nobody_looked_at_makes_no_difference},
     {"what_was_looked_at_does", what_was_looked_at_does},
     {"names_and_links_do", names_and_links_do},
+    {"a_file_of_the_same_name_in_another_directory_does",
+     a_file_of_the_same_name_in_another_directory_does},
     {"the_key_does", the_key_does},
     {"what_is_left_standing_counts_as_looked_at",
      what_is_left_standing_counts_as_looked_at},

@@ -1,6 +1,7 @@
 /* image_store.c - see image_store.h. An image in the queue is a run of numbers:
  *
- *     length, note a, note b, files + 1 (0: no directory), per file: name, size, chunks
+ *     length, note a, note b, directories, per directory: name, files, per file: name,
+ *     size, chunks
  *
  * Numbers at the front are dropped now and then by moving the rest down. */
 #include "tests/crash/image_store.h"
@@ -157,10 +158,12 @@ static void reserve(struct image_store *s, size_t bytes)
 struct push {
     struct image_store *store;
     struct disk *disk;
-    const char *path;
+    const char *path; /* of the directory that is pushed now */
     struct disk_dir *dir;
-    uint32_t files;
-    uint32_t inodes[FILES_MAX], names[FILES_MAX]; /* of the files so far */
+    uint32_t dirs, files;
+    struct {
+        uint32_t inode, dir, name;
+    } known[FILES_MAX]; /* the files so far */
 };
 
 /* Notes the name of a file that was pushed under another one. */
@@ -169,13 +172,15 @@ static bool push_link(struct push *p, const char *name)
     struct image_store *s = p->store;
     uint32_t inode = disk_sim_inode(p->disk, p->path, name);
     assert(p->files < FILES_MAX);
-    p->inodes[p->files] = inode;
-    p->names[p->files] = name_number(s, name);
+    p->known[p->files].inode = inode;
+    p->known[p->files].dir = name_number(s, p->path);
+    p->known[p->files].name = name_number(s, name);
     for (uint32_t i = 0; i < p->files; i++) {
-        if (p->inodes[i] != inode) continue;
-        push_number(s, p->names[p->files++]);
+        if (p->known[i].inode != inode) continue;
+        push_number(s, p->known[p->files++].name);
         push_number(s, LINK_MARK);
-        push_number(s, p->names[i]);
+        push_number(s, p->known[i].dir);
+        push_number(s, p->known[i].name);
         return true;
     }
     return false;
@@ -206,6 +211,23 @@ static int push_file(void *arg, const char *name)
     return 0;
 }
 
+static int push_dir(void *arg, const char *name)
+{
+    struct push *p = arg;
+    struct image_store *s = p->store;
+    uint32_t before = p->files;
+    p->path = name;
+    p->dirs++;
+    push_number(s, name_number(s, name));
+    size_t count = s->last;
+    push_number(s, 0);
+    if (disk_dir_open(p->disk, name, &p->dir)) abort();
+    disk_list(p->dir, push_file, p);
+    disk_dir_close(p->dir);
+    s->queue[count] = p->files - before;
+    return 0;
+}
+
 static void drop_front(struct image_store *s)
 {
     if (s->first == 0 || s->first < s->size / 2 || s->last < s->size) return;
@@ -214,25 +236,23 @@ static void drop_front(struct image_store *s)
     s->first = 0;
 }
 
-void image_store_push(struct image_store *s, struct disk *disk, const char *dir,
-                      struct image_note note)
+void image_store_push(struct image_store *s, struct disk *disk, struct image_note note)
 {
     struct push p;
+    struct disk_dir *root;
     p.store = s;
     p.disk = disk;
-    p.path = dir;
-    p.files = 0;
+    p.dirs = p.files = 0;
     drop_front(s);
     size_t start = s->last;
     push_number(s, 0);
     push_number(s, note.a);
     push_number(s, note.b);
     push_number(s, 0);
-    if (disk_dir_open(disk, dir, &p.dir) == 0) {
-        disk_list(p.dir, push_file, &p);
-        disk_dir_close(p.dir);
-        s->queue[start + 3] = p.files + 1;
-    }
+    if (disk_dir_open(disk, ".", &root)) abort();
+    disk_list(root, push_dir, &p);
+    disk_dir_close(root);
+    s->queue[start + 3] = p.dirs;
     s->queue[start] = (uint32_t)(s->last - start);
     s->count++;
 }
@@ -240,7 +260,8 @@ void image_store_push(struct image_store *s, struct disk *disk, const char *dir,
 /* ---- popping ---- */
 
 /* Creates the file whose numbers begin at `at`; returns where the next ones do. */
-static size_t pop_file(struct image_store *s, size_t at, struct disk_dir *dir)
+static size_t pop_file(struct image_store *s, size_t at, struct disk *disk,
+                       struct disk_dir *dir)
 {
     const char *name = s->names[s->queue[at]];
     uint32_t size = s->queue[at + 1];
@@ -248,8 +269,12 @@ static size_t pop_file(struct image_store *s, size_t at, struct disk_dir *dir)
     size_t put;
     at += 2;
     if (size == LINK_MARK) {
-        if (disk_link(dir, s->names[s->queue[at]], dir, name, SITE_OTHER_LINK)) abort();
-        return at + 1;
+        struct disk_dir *from;
+        if (disk_dir_open(disk, s->names[s->queue[at]], &from)) abort();
+        const char *first = s->names[s->queue[at + 1]];
+        if (disk_link(from, first, dir, name, SITE_OTHER_LINK)) abort();
+        disk_dir_close(from);
+        return at + 2;
     }
     reserve(s, size);
     for (uint32_t done = 0; done < size; done += IMAGE_STORE_CHUNK)
@@ -261,21 +286,28 @@ static size_t pop_file(struct image_store *s, size_t at, struct disk_dir *dir)
     return at;
 }
 
-struct image_note image_store_pop(struct image_store *s, struct disk *disk,
-                                  const char *dir)
+static size_t pop_dir(struct image_store *s, size_t at, struct disk *disk)
+{
+    const char *name = s->names[s->queue[at]];
+    uint32_t files = s->queue[at + 1];
+    struct disk_dir *dir;
+    at += 2;
+    if (disk_mkdir(disk, name, SITE_OTHER_MKDIR) || disk_dir_open(disk, name, &dir))
+        abort();
+    while (files-- > 0)
+        at = pop_file(s, at, disk, dir);
+    disk_dir_close(dir);
+    return at;
+}
+
+struct image_note image_store_pop(struct image_store *s, struct disk *disk)
 {
     assert(s->count > 0);
     struct image_note note = {s->queue[s->first + 1], s->queue[s->first + 2]};
-    uint32_t files = s->queue[s->first + 3];
+    uint32_t dirs = s->queue[s->first + 3];
     size_t at = s->first + 4;
-    struct disk_dir *d;
-    if (files > 0) {
-        if (disk_mkdir(disk, dir, SITE_OTHER_MKDIR) || disk_dir_open(disk, dir, &d))
-            abort();
-        for (uint32_t i = 1; i < files; i++)
-            at = pop_file(s, at, d);
-        disk_dir_close(d);
-    }
+    while (dirs-- > 0)
+        at = pop_dir(s, at, disk);
     s->first += s->queue[s->first];
     s->count--;
     return note;

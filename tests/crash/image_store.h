@@ -6,7 +6,7 @@
  * Threads: one.
  * Tests:   tests/crash/image_store_test.c
  *
- * A queue of images of one store's directory. Images differ in few chunks, so each chunk
+ * A queue of images: directories, and the files in them. Images differ in few chunks, so each chunk
  * is kept once and an image is a list of numbers.
  */
 #ifndef TESTS_CRASH_IMAGE_STORE_H
@@ -29,12 +29,10 @@ struct image_store *image_store_new(void);
 void image_store_free(struct image_store *s);
 void image_store_clear(struct image_store *s);
 size_t image_store_count(const struct image_store *s);
-/* Adds what the directory `dir` of the disk holds now (or that it is not there). */
-void image_store_push(struct image_store *s, struct disk *disk, const char *dir,
-                      struct image_note note);
-/* Takes the oldest one out and creates it on the disk, where `dir` does not exist. The
- * caller makes it durable. REQUIRES: count > 0. */
-struct image_note image_store_pop(struct image_store *s, struct disk *disk,
-                                  const char *dir);
+/* Adds what the disk holds now. */
+void image_store_push(struct image_store *s, struct disk *disk, struct image_note note);
+/* Takes the oldest one out and creates it on the disk, which is empty. The caller makes it
+ * durable. REQUIRES: count > 0. */
+struct image_note image_store_pop(struct image_store *s, struct disk *disk);
 
 #endif

@@ -35,6 +35,7 @@ static uint32_t crc32_add(uint32_t crc, const void *bytes, size_t n)
 }
 
 struct reading {
+    struct disk *disk;
     struct disk_dir *dir;
     uint64_t digest;
     FILE *dump; /* the files as base lines; or NULL */
@@ -69,13 +70,24 @@ static int read_one(void *arg, const char *name)
     return 0;
 }
 
-static uint64_t read_store(struct disk *disk, FILE *dump)
+static int read_dir(void *arg, const char *name)
 {
-    struct reading r = {.digest = 1, .dump = dump};
-    if (disk_dir_open(disk, TRIAL_DIR, &r.dir)) return 0;
-    if (dump) fprintf(dump, "basedir\n");
-    disk_list(r.dir, read_one, &r);
-    disk_dir_close(r.dir);
+    struct reading *r = arg;
+    r->digest = r->digest * 1000003 + crc32_add(0, name, strlen(name) + 1) + 1;
+    if (r->dump) fprintf(r->dump, "basedir %s\n", name);
+    if (disk_dir_open(r->disk, name, &r->dir)) abort();
+    disk_list(r->dir, read_one, r);
+    disk_dir_close(r->dir);
+    return 0;
+}
+
+static uint64_t read_disk(struct disk *disk, FILE *dump)
+{
+    struct reading r = {.disk = disk, .digest = 1, .dump = dump};
+    struct disk_dir *root;
+    if (disk_dir_open(disk, ".", &root)) abort();
+    disk_list(root, read_dir, &r);
+    disk_dir_close(root);
     return r.digest;
 }
 
@@ -91,7 +103,7 @@ static int visit(void *arg, struct disk *disk, const struct image *image)
     struct image_entry *e = image_set_add(&t->seen, image->hash);
     if (e->value) return 0;
     e->value = 1;
-    t->sum += read_store(disk, NULL);
+    t->sum += read_disk(disk, NULL);
     return 0;
 }
 
@@ -128,7 +140,10 @@ static void opened(void *arg, struct disk_dir *dir, const char *name, const void
     if (i < 0) i = handle_of(t, NULL);
     if (i < 0) abort();
     t->handles[i] = handle;
-    fprintf(t->out, "opened %d %s %s\n", i, dir ? "file" : "dir", name);
+    if (dir)
+        fprintf(t->out, "opened %d file %d %s\n", i, handle_of(t, dir), name);
+    else
+        fprintf(t->out, "opened %d dir %s\n", i, name);
 }
 
 static void trace_failure(struct tracing *t)
@@ -147,15 +162,20 @@ static void trace_call(void *arg, const struct tap_call *c)
     if (c) trace_failure(t);
     disk_tap_resume(t->run.disk, tapped);
     if (!c) return;
+    int dir = handle_of(t, c->dir);
     switch (c->call) {
     case CALL_MKDIR: fprintf(t->out, "mkdir %s\n", c->name); break;
-    case CALL_LOCK: fprintf(t->out, "create %s 0\n", c->name); break;
+    case CALL_RMDIR: fprintf(t->out, "rmdir %s\n", c->name); break;
+    case CALL_LOCK: fprintf(t->out, "create %d %s 0\n", dir, c->name); break;
     case CALL_OPEN:
-        fprintf(t->out, "create %s %d\n", c->name, (c->offset & DISK_TRUNC) != 0);
+        fprintf(t->out, "create %d %s %d\n", dir, c->name, (c->offset & DISK_TRUNC) != 0);
         break;
-    case CALL_RENAME: fprintf(t->out, "rename %s %s\n", c->name, c->to); break;
-    case CALL_LINK: fprintf(t->out, "link %s %s\n", c->name, c->to); break;
-    case CALL_UNLINK: fprintf(t->out, "unlink %s\n", c->name); break;
+    case CALL_RENAME: fprintf(t->out, "rename %d %s %s\n", dir, c->name, c->to); break;
+    case CALL_LINK:
+        fprintf(t->out, "link %d %s %d %s\n", dir, c->name, handle_of(t, c->to_dir),
+                c->to);
+        break;
+    case CALL_UNLINK: fprintf(t->out, "unlink %d %s\n", dir, c->name); break;
     case CALL_WRITE:
         fprintf(t->out, "write %d %" PRIu64 " ", handle_of(t, c->file), c->offset);
         dump_hex(t->out, c->bytes, c->length);
@@ -187,22 +207,29 @@ static void trace_event(void *arg, enum run_event_kind kind)
     }
     const struct disk_ops *tapped = disk_tap_pause(t->run.disk, t->plain);
     fprintf(t->out, "cut\n");
-    read_store(t->run.disk, t->out);
+    read_disk(t->run.disk, t->out);
     disk_tap_resume(t->run.disk, tapped);
 }
 
-/* Files that are open when the tape begins: found by their handles' inodes. */
+/* What is open when the tape begins, found by the inodes of the handles: the directory,
+ * then its files. */
 static void trace_open_files(struct tracing *t)
 {
     const struct sim *s = sim_of(t->run.disk);
-    uint32_t dir = sim_lookup(s, SIM_ROOT, TRIAL_DIR);
-    for (uint32_t h = 1; h < s->now.used[POOL_HANDLE]; h++) {
+    uint32_t dir = sim_lookup(s, SIM_ROOT, TRIAL_DIR), used = s->now.used[POOL_HANDLE];
+    const struct sim_handle *of_dir = NULL;
+    for (uint32_t h = 1; h < used; h++) {
+        const struct sim_handle *handle = sim_item(s, POOL_HANDLE, h);
+        if (!(handle->flags & HANDLE_OPEN) || handle->inode != dir) continue;
+        opened(t, NULL, TRIAL_DIR, &handle->as);
+        of_dir = handle;
+    }
+    for (uint32_t h = 1; h < used && of_dir; h++) {
         const struct sim_handle *handle = sim_item(s, POOL_HANDLE, h);
         if (!(handle->flags & HANDLE_OPEN)) continue;
-        if (handle->inode == dir) opened(t, NULL, TRIAL_DIR, &handle->as);
         for (uint32_t c = sim_inode(s, dir)->cells; c; c = sim_cell(s, c)->next)
-            if (sim_cell(s, c)->inode == handle->inode && handle->inode != dir)
-                opened(t, (struct disk_dir *)(uintptr_t)&handle->as.dir,
+            if (sim_cell(s, c)->inode == handle->inode)
+                opened(t, (struct disk_dir *)(uintptr_t)&of_dir->as.dir,
                        sim_cell(s, c)->name, &handle->as);
     }
 }
@@ -224,7 +251,7 @@ void trace_scenario(FILE *out, const struct scenario *s, uint64_t skip_every,
     fprintf(out, "scenario %s\n", s->name);
     if (!run_start(&t->run, s, &t->trial, 64)) abort();
     t->plain = t->run.disk->ops;
-    read_store(t->run.disk, out);
+    read_disk(t->run.disk, out);
     if (s->before) trace_open_files(t);
     t->run.on_call = trace_call;
     t->run.on_event = trace_event;
