@@ -65,6 +65,7 @@ static void check_dir(const struct sim *s, uint32_t dir)
         assert(cell->dir == dir && strcmp(before, cell->name) < 0);
         assert(cell->length == strlen(cell->name));
         assert(cell->hash == sim_name_hash(cell->name, cell->length));
+        assert(sim_cell_find(s, dir, cell->name) == c);
         before = cell->name;
         if (cell->reg) check_reg(s, cell->reg, REG_ENTRY, c);
         if (!cell->inode) continue;

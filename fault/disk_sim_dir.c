@@ -22,17 +22,30 @@ uint32_t sim_name_hash(const char *name, size_t length)
     return h;
 }
 
+static uint32_t bucket_of(uint32_t dir, uint32_t hash)
+{
+    return (hash ^ hash >> 16 ^ dir) & (SIM_BUCKETS - 1);
+}
+
 uint32_t sim_cell_find(const struct sim *s, uint32_t dir, const char *name)
 {
     size_t length = strlen(name);
     uint32_t hash = sim_name_hash(name, length);
-    for (uint32_t c = sim_inode(s, dir)->cells; c; c = sim_cell(s, c)->next) {
+    for (uint32_t c = s->bucket[bucket_of(dir, hash)]; c; c = sim_cell(s, c)->alike) {
         const struct sim_cell *cell = sim_cell(s, c);
-        if (cell->hash == hash && cell->length == length &&
+        if (cell->hash == hash && cell->dir == dir && cell->length == length &&
             !memcmp(cell->name, name, length))
             return c;
     }
     return 0;
+}
+
+void sim_cell_index(struct sim *s, uint32_t c)
+{
+    struct sim_cell *cell = sim_cell(s, c);
+    uint32_t *first = &s->bucket[bucket_of(cell->dir, cell->hash)];
+    cell->alike = *first;
+    sim_set(s, first, c);
 }
 
 static uint32_t cell_new(struct sim *s, uint32_t dir, const char *name)
@@ -51,6 +64,7 @@ static uint32_t cell_new(struct sim *s, uint32_t dir, const char *name)
         link = &sim_cell(s, *link)->next;
     cell->next = *link;
     sim_set(s, link, c);
+    sim_cell_index(s, c);
     return c;
 }
 

@@ -208,18 +208,22 @@ static void mark_all(struct sweep *w)
     }
 }
 
-/* Takes the names that nothing remembers out of their directories' lists. */
+/* Takes the names that nothing remembers out of their directories' lists and of the
+ * index. */
 static void unlink_dead_cells(struct sweep *w)
 {
+    memset(w->s->bucket, 0, sizeof w->s->bucket);
     for (uint32_t i = 1; i < w->s->now.used[POOL_INODE]; i++) {
         if (!w->live[POOL_INODE][i]) continue;
         uint32_t *link = &sim_inode(w->s, i)->cells;
         while (*link) {
             struct sim_cell *cell = sim_cell(w->s, *link);
-            if (w->live[POOL_CELL][*link])
-                link = &cell->next;
-            else
+            if (!w->live[POOL_CELL][*link]) {
                 *link = cell->next;
+                continue;
+            }
+            sim_cell_index(w->s, *link);
+            link = &cell->next;
         }
     }
 }

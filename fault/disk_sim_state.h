@@ -27,6 +27,7 @@
 #define SIM_LEAF_SLOTS     (1u << SIM_LEAF_SHIFT)
 #define SIM_INNER_SHIFT    7
 #define SIM_INNER_CHILDREN (1u << SIM_INNER_SHIFT)
+#define SIM_BUCKETS        64          /* of the index over names */
 #define SIM_SIZE_MAX       0x7fffffffu /* bytes of a file; beyond it -EFBIG */
 #define SIM_DEPTH_MAX      64          /* snapshots inside snapshots */
 
@@ -93,6 +94,7 @@ struct sim_inode {
 /* A name in a directory. It stays after the name has gone, until the sweep. */
 struct sim_cell {
     uint32_t next;  /* the directory's list; free list */
+    uint32_t alike; /* next cell of its bucket */
     uint32_t dir;   /* inode */
     uint32_t inode; /* what readers see; 0: absent */
     uint32_t seq;   /* micro-op that made the durable entry; valid without reg */
@@ -187,6 +189,7 @@ struct sim {
     uint32_t depth; /* open snapshots */
     struct sim_pool pool[POOL_COUNT];
     struct sim_now now;
+    uint32_t bucket[SIM_BUCKETS]; /* cells by directory and name */
     struct sim_undo *undo;
     size_t undo_count, undo_size;
     struct sim_mark mark[SIM_DEPTH_MAX];
@@ -340,6 +343,8 @@ uint64_t sim_chunks_used(struct sim *s);
 /* ---- names (disk_sim_dir.c) ---- */
 
 uint32_t sim_name_hash(const char *name, size_t length);
+/* Puts a cell into the index by which sim_cell_find finds it. */
+void sim_cell_index(struct sim *s, uint32_t cell);
 /* The cell of a name, present or not; 0: there is none. */
 uint32_t sim_cell_find(const struct sim *s, uint32_t dir, const char *name);
 /* What the name is now: an inode, or 0. */

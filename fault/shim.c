@@ -129,7 +129,14 @@ static int names_compare(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Calls fn for each name, in byte order. */
+static bool names_sorted(const char *const *names, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(names[i - 1], names[i]) > 0) return false;
+    return true;
+}
+
+/* Calls fn for each name, in byte order, in which some disks list them already. */
 static int names_visit(const struct names *names, disk_list_fn *fn, void *arg)
 {
     const char *room[128], **sorted = room;
@@ -139,7 +146,8 @@ static int names_visit(const struct names *names, disk_list_fn *fn, void *arg)
     const char *name = names->bytes;
     for (size_t i = 0; i < names->count; i++, name += strlen(name) + 1)
         sorted[i] = name;
-    qsort(sorted, names->count, sizeof *sorted, names_compare);
+    if (!names_sorted(sorted, names->count))
+        qsort(sorted, names->count, sizeof *sorted, names_compare);
     int e = 0;
     for (size_t i = 0; i < names->count && !e; i++)
         e = fn(arg, sorted[i]);
