@@ -169,6 +169,7 @@ static enum err find_or_create(struct db *db, const char *name, struct err_detai
 {
     uint64_t manifest;
     enum err e = manifest_current(db->dir, &manifest, why);
+    bool found = e == ERR_OK;
     if (e == ERR_MISSING) {
         e = survey_dir(db->dir, name, why);
         if (!e && !db->options.create_if_missing)
@@ -177,9 +178,9 @@ static enum err find_or_create(struct db *db, const char *name, struct err_detai
         e = err_set(why, ERR_EXISTS, 0, "%s: holds a store already", name);
     }
     if (!e) e = lock_dir(db, name, why);
-    if (e) return e;
+    if (e || found) return e; /* recover_read reads the pointer again, under the lock */
     e = manifest_current(db->dir, &manifest, why);
-    if (e != ERR_MISSING) return e;
+    if (e != ERR_MISSING) return e; /* created since */
     e = sync_parent(db, name, why);
     return e ? e : create_store(&db->env, &db->options, db->dir, why);
 }

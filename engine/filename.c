@@ -55,13 +55,19 @@ static bool take_number(const char **text, uint64_t *number)
     return true;
 }
 
-enum filename_kind filename_parse(const char *name, uint64_t *number)
+static enum filename_kind parse_fixed(const char *name)
 {
     if (!strcmp(name, FILENAME_CURRENT) || !strcmp(name, FILENAME_LOCK))
         return FILENAME_FIXED;
-    if (!strcmp(name, FILENAME_CURRENT_TMP)) return FILENAME_TMP;
+    return strcmp(name, FILENAME_CURRENT_TMP) ? FILENAME_STRANGER : FILENAME_TMP;
+}
+
+enum filename_kind filename_parse(const char *name, uint64_t *number)
+{
     static const char manifest[] = "MANIFEST-";
     bool is_manifest = !strncmp(name, manifest, sizeof manifest - 1);
+    bool is_number = *name >= '0' && *name <= '9';
+    if (!is_manifest && !is_number) return parse_fixed(name);
     const char *p = is_manifest ? name + sizeof manifest - 1 : name;
     uint64_t value;
     if (strlen(p) > DIGITS_MAX + 4 || !take_number(&p, &value)) return FILENAME_STRANGER;

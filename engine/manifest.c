@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "engine/crc32c.h"
@@ -15,6 +14,7 @@
 
 #define CURRENT_BYTES_MAX 96
 #define CURRENT_MAGIC     "riptidekv "
+#define FORMAT_DIGITS_MAX 9
 
 #define TEXT_OF_(x) #x
 #define TEXT_OF(x)  TEXT_OF_(x)
@@ -69,13 +69,31 @@ enum err manifest_point(struct disk_dir *dir, uint64_t number, struct err_detail
     return disk_error(why, rc, FILENAME_CURRENT ": sync of the directory");
 }
 
+/* Takes apart what follows the magic: FORMAT, and the name of a manifest. */
+static bool current_parse(const char *p, unsigned *format, uint64_t *number)
+{
+    unsigned value = 0;
+    size_t digits = 0;
+    for (; p[digits] >= '0' && p[digits] <= '9' && digits < FORMAT_DIGITS_MAX; digits++)
+        value = value * 10 + (unsigned)(p[digits] - '0');
+    if (digits == 0 || p[digits] != ' ') return false;
+    p += digits + 1;
+    char name[FILENAME_BYTES];
+    size_t n = strcspn(p, " ");
+    if (n >= sizeof name) return false;
+    memcpy(name, p, n);
+    name[n] = 0;
+    *format = value;
+    return filename_parse(name, number) == FILENAME_MANIFEST;
+}
+
 enum err manifest_current(struct disk_dir *dir, uint64_t *number, struct err_detail *why)
 {
     struct disk_file *file;
     int rc = disk_open(dir, FILENAME_CURRENT, DISK_READ, SITE_CURRENT_CREATE, &file);
     if (rc == -ENOENT) return err_set(why, ERR_MISSING, 0, FILENAME_CURRENT ": missing");
     if (rc) return disk_error(why, rc, FILENAME_CURRENT ": open");
-    char text[CURRENT_BYTES_MAX], want[CURRENT_BYTES_MAX], name[FILENAME_BYTES];
+    char text[CURRENT_BYTES_MAX], want[CURRENT_BYTES_MAX];
     size_t n = 0;
     rc = disk_read(file, 0, text, sizeof text - 1, &n);
     disk_close(file);
@@ -86,8 +104,7 @@ enum err manifest_current(struct disk_dir *dir, uint64_t *number, struct err_det
                        FILENAME_CURRENT ": written by another program");
     unsigned format = 0;
     uint64_t found = 0;
-    if (sscanf(text, CURRENT_MAGIC "%9u %31s", &format, name) != 2 ||
-        filename_parse(name, &found) != FILENAME_MANIFEST)
+    if (!current_parse(text + sizeof CURRENT_MAGIC - 1, &format, &found))
         return err_set(why, ERR_CORRUPT, 0, FILENAME_CURRENT ": malformed");
     if (format > STORE_FORMAT)
         return err_set(why, ERR_NEWER_FORMAT, 0,

@@ -62,7 +62,7 @@ static enum err load_manifest(struct recovery *r, struct err_detail *why)
     if (e) return e;
     struct wal_reader reader;
     wal_reader_init(&reader, r->env->mem, log->file, log->number, log->size,
-                    (struct wal_chain){0, 0}, r->options->write_buffer_bytes);
+                    (struct wal_chain){0, 0}, WAL_READ_BYTES);
     e = read_manifest(r, &reader, why);
     wal_reader_deinit(&reader);
     if (e) return e;
@@ -217,7 +217,7 @@ static enum err with_reader(struct recovery *r, size_t index, bool tail,
     struct recovered_log *log = &r->logs[index];
     struct wal_reader reader;
     wal_reader_init(&reader, r->env->mem, log->file, log->number, log->size, r->chain,
-                    r->options->write_buffer_bytes);
+                    WAL_READ_BYTES);
     enum err e;
     if (tail) {
         reader.offset = reader.buffer_offset = log->end;

@@ -64,10 +64,12 @@ static bool spares_torn(const struct recovery *r)
     return false;
 }
 
-static void report_cut(struct recovery *r, const char *name,
-                       const struct recovered_log *log)
+static void report_cut(struct recovery *r, const struct recovered_log *log,
+                       void (*name_of)(uint64_t number, char out[FILENAME_BYTES]))
 {
     if (!torn(log)) return;
+    char name[FILENAME_BYTES];
+    name_of(log->number, name);
     uint64_t bytes = log->tail.end - log->end;
     r->cut_bytes += bytes;
     if (!r->env->log) return;
@@ -80,13 +82,9 @@ static void report_cut(struct recovery *r, const char *name,
 
 static void report_cuts(struct recovery *r)
 {
-    char name[FILENAME_BYTES];
-    filename_manifest(r->manifest.number, name);
-    report_cut(r, name, &r->manifest);
-    for (size_t i = r->last; i < r->state.log_count; i++) {
-        filename_log(r->logs[i].number, name);
-        report_cut(r, name, &r->logs[i]);
-    }
+    report_cut(r, &r->manifest, filename_manifest);
+    for (size_t i = r->last; i < r->state.log_count; i++)
+        report_cut(r, &r->logs[i], filename_log);
 }
 
 /* ---- 1: copies of logs ---- */
@@ -150,7 +148,7 @@ static enum err copy_records(struct recovery *r, const struct recovered_log *log
     struct wal_reader reader;
     struct wal_record record;
     wal_reader_init(&reader, r->env->mem, log->file, log->number, log->size, log->begin,
-                    r->options->write_buffer_bytes);
+                    WAL_READ_BYTES);
     enum err e = ERR_OK;
     while (reader.offset < log->end && !e) {
         e = wal_reader_next(&reader, &record, why);

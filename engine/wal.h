@@ -170,6 +170,8 @@ struct wal_reader {
     size_t step; /* bytes read at once, at least */
 };
 
+#define WAL_READ_BYTES 65536 /* a good step */
+
 /* REQUIRES: step > 0. No memory is taken before the first read. */
 void wal_reader_init(struct wal_reader *r, struct mem *mem, struct disk_file *file,
                      uint64_t log, uint64_t size, struct wal_chain chain, size_t step);

@@ -71,17 +71,6 @@ static enum err fill(struct wal_reader *r, uint64_t offset, size_t need,
     return ERR_OK;
 }
 
-/* The same when they are in the buffer; behind a break this is asked at every byte. */
-static inline bool buffered(const struct wal_reader *r, uint64_t offset, size_t need,
-                            const uint8_t **bytes, size_t *got)
-{
-    uint64_t end = r->buffer_offset + r->buffered;
-    if (offset + need > end) return false;
-    *bytes = r->buffer + (offset - r->buffer_offset);
-    *got = (size_t)(end - offset);
-    return true;
-}
-
 /* Parses what stands at `offset`, valid by itself. ERR_NOT_FOUND: no record. */
 static enum err record_at(struct wal_reader *r, uint64_t offset, struct wal_record *out,
                           struct err_detail *why)
@@ -123,15 +112,14 @@ bool wal_reader_has_next(const struct wal_reader *r)
     return fixed32_get(r->buffer + passed + 4) <= behind;
 }
 
-/* Cheap tests that a header must pass before its checksum is computed: behind a break
- * every byte may begin a record. */
-static bool plausible(const struct wal_reader *r, const uint8_t *p, uint64_t offset,
-                      uint32_t next_number)
+/* Cheap tests that a header at p must pass before its checksum is computed: behind a break
+ * every byte may begin a record. `room` is how many bytes of the file follow it. */
+static inline bool plausible(const struct wal_reader *r, const uint8_t *p, uint64_t room,
+                             uint32_t next_number)
 {
-    uint64_t room = (r->size - offset) / WAL_HEADER_BYTES;
+    if (fixed32_get(p + 4) > room || fixed32_get(p + 28) > r->log) return false;
     uint32_t ahead = fixed32_get(p + 12) - next_number;
-    return fixed32_get(p + 4) <= r->size - offset - WAL_HEADER_BYTES &&
-           fixed32_get(p + 28) <= r->log && ahead <= r->size / WAL_HEADER_BYTES + room;
+    return ahead <= r->size / WAL_HEADER_BYTES + room / WAL_HEADER_BYTES + 1;
 }
 
 static size_t zeros_at(const uint8_t *p, size_t n)
@@ -147,38 +135,70 @@ static size_t zeros_at(const uint8_t *p, size_t n)
     return i;
 }
 
+/* The first of the n bytes at p, which stand at `offset`, behind which a whole header may
+ * lie; n less what is shorter than a header: none does. */
+static size_t find_header(const struct wal_reader *r, const uint8_t *p, size_t n,
+                          uint64_t offset, uint32_t next_number)
+{
+    uint64_t behind = r->size - offset - WAL_HEADER_BYTES;
+    size_t i = 0, end = n - (WAL_HEADER_BYTES - 1);
+    while (i < end) {
+        /* No header is all zeros: a blank log is passed at memory speed. */
+        size_t zeros = p[i] == 0 && p[i + 1] == 0 ? zeros_at(p + i, n - i) : 0;
+        if (zeros > WAL_HEADER_BYTES)
+            i += zeros - WAL_HEADER_BYTES;
+        else if (plausible(r, p + i, behind - i, next_number))
+            return i;
+        i++;
+    }
+    return end;
+}
+
+/* Moves *end behind the last of the n bytes at p, which stand at `offset`, that is not
+ * zero. */
+static void move_end(uint64_t *end, const uint8_t *p, size_t n, uint64_t offset)
+{
+    uint64_t w[8];
+    for (; n >= sizeof w; n -= sizeof w) {
+        memcpy(w, p + n - sizeof w, sizeof w);
+        if (w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]) break;
+    }
+    while (n > 0 && p[n - 1] == 0)
+        n--;
+    if (n > 0 && offset + n > *end) *end = offset + n;
+}
+
 enum err wal_reader_tail(struct wal_reader *r, struct wal_position broken,
                          uint32_t next_number, struct wal_tail *out,
                          struct err_detail *why)
 {
     struct wal_tail tail = {.end = r->offset};
-    uint64_t skip_to = r->offset; /* inside a record that was found no other begins */
-    for (uint64_t offset = r->offset; offset < r->size; offset++) {
+    uint64_t seen = r->offset; /* for the end */
+    for (uint64_t offset = r->offset; offset < r->size;) {
         const uint8_t *p;
         size_t got;
-        enum err e = ERR_OK;
-        if (!buffered(r, offset, WAL_HEADER_BYTES, &p, &got))
-            e = fill(r, offset, WAL_HEADER_BYTES, &p, &got, why);
+        enum err e = fill(r, offset, WAL_HEADER_BYTES, &p, &got, why);
         if (e) return e;
-        if (got == 0) break;
-        /* No header is all zeros: a blank log is passed at memory speed. */
-        size_t zeros = zeros_at(p, got);
-        if (zeros > WAL_HEADER_BYTES) {
-            offset += zeros - WAL_HEADER_BYTES;
-            continue;
-        }
-        if (*p) tail.end = offset + 1;
-        if (offset < skip_to || got < WAL_HEADER_BYTES) continue;
-        if (!plausible(r, p, offset, next_number)) continue;
+        if (offset + got > seen) move_end(&tail.end, p, got, offset);
+        if (offset + got > seen) seen = offset + got;
+        if (got < WAL_HEADER_BYTES) break;
+        size_t passed = find_header(r, p, got, offset, next_number);
+        offset += passed;
+        if (passed > got - WAL_HEADER_BYTES) continue;
         struct wal_record record;
         e = record_at(r, offset, &record, why);
-        if (e == ERR_NOT_FOUND) continue;
-        if (e) return e;
+        if (e && e != ERR_NOT_FOUND) return e;
+        if (e) {
+            offset++;
+            continue;
+        }
+        move_end(&tail.end, record.payload.data - WAL_HEADER_BYTES, record.bytes, offset);
         tail.records = true;
-        skip_to = offset + record.bytes;
-        if (tail.rot || wal_position_compare(record.watermark, broken) <= 0) continue;
-        tail.rot = true;
-        tail.witness = offset;
+        if (!tail.rot && wal_position_compare(record.watermark, broken) > 0) {
+            tail.rot = true;
+            tail.witness = offset;
+        }
+        offset += record.bytes; /* inside a record no other begins */
     }
     *out = tail;
     return ERR_OK;
