@@ -181,8 +181,8 @@ size_t compact_output_max(const struct compaction *c, const struct options *o)
             bytes += c->inputs[side][i]->meta.size + sst_saved(c->inputs[side][i]->sst);
     uint64_t below =
         c->level + 2 < LEVELS_MAX ? c->version->levels[c->level + 2].bytes : 0;
-    /* What was compressed may be written plain. Outputs reach table_bytes before they are
-     * cut, and merging adds little; or they overlap as much as they may. */
-    return (size_t)(bytes / o->table_bytes) * 2 + 2 +
+    /* What was compressed may be written plain. Outputs reach half of table_bytes before
+     * they are cut, and merging adds little; or they overlap as much as they may. */
+    return (size_t)(bytes / (o->table_bytes / 2)) * 2 + 2 +
            (size_t)(below / compact_overlap_max(o));
 }

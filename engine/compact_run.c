@@ -18,6 +18,7 @@ struct run {
     const struct level *below;   /* the level below that of the outputs; or NULL */
     size_t passed;               /* tables of it before the current key */
     uint64_t overlap;            /* bytes of those behind the output's first key */
+    bool passed_one;             /* the current key is the first one behind one of them */
     struct err_detail read_why;  /* what stopped an input */
 };
 
@@ -63,17 +64,22 @@ static enum err seal_output(struct run *run)
 static void pass_tables_below(struct run *run, slice key)
 {
     const struct level *below = run->below;
+    run->passed_one = false;
     for (; below && run->passed < below->count; run->passed++) {
         const struct sst_meta *table = &below->tables[run->passed]->meta;
         if (slice_compare(key, table->largest) <= 0) break;
         if (run->builder) run->overlap += table->size;
+        run->passed_one = true;
     }
 }
 
+/* An output of half the size ends where a table below ends: when its turn comes, it does not
+ * drag along a table of which it overlaps only a part. (RocksDB aligns its files likewise.) */
 static bool is_large_enough(const struct run *run)
 {
     const struct options *o = run->c->options;
-    return sst_builder_bytes(run->builder) >= o->table_bytes ||
+    uint64_t bytes = sst_builder_bytes(run->builder);
+    return bytes >= o->table_bytes || (run->passed_one && bytes >= o->table_bytes / 2) ||
            run->overlap > compact_overlap_max(o);
 }
 

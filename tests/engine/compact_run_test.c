@@ -189,6 +189,24 @@ static void an_output_overlaps_no_more_than_some_tables_of_the_level_below_it(vo
     levels_end(&l);
 }
 
+/* Behind a the output is too small, behind c it is not. */
+static void an_output_ends_where_a_table_of_the_level_below_it_ends(void)
+{
+#define VALUE "0123456789012345678901234567890123456789"
+    begin();
+    l.options.table_bytes = 400;
+    levels_add(&l, 1, "a@9=" VALUE " b@9=" VALUE " c@9=" VALUE " d@9=" VALUE " e@9=x");
+    levels_fake(&l, 3, "a", "a", 100);
+    levels_fake(&l, 3, "b2", "c", 100);
+    levels_fake(&l, 3, "d", "z", 100);
+    prepare(1);
+    compact_run(&c);
+    expect_outputs("a@9=" VALUE " b@9=" VALUE " c@9=" VALUE " | d@9=" VALUE " e@9=x");
+    finish();
+    levels_end(&l);
+#undef VALUE
+}
+
 /* A tombstone that goes must not drag along the cut: the key it hides begins an output. */
 static void a_cut_is_found_behind_a_version_that_went(void)
 {
@@ -338,7 +356,7 @@ static void what_was_compressed_can_come_out_plain(void)
     uint64_t stored = l.version->levels[1].bytes;
     CHECK(sst_saved(l.version->levels[1].tables[0]->sst) > 4000);
     l.options.codecs[2] = CODEC_NONE;
-    l.options.table_bytes = 256;
+    l.options.table_bytes = 400;
     prepare(1);
 
     compact_run(&c);
@@ -390,6 +408,8 @@ CU_TestInfo engine_compact_run_tests[] = {
      outputs_are_cut_between_keys_and_never_inside_one},
     {"an_output_overlaps_no_more_than_some_tables_of_the_level_below_it",
      an_output_overlaps_no_more_than_some_tables_of_the_level_below_it},
+    {"an_output_ends_where_a_table_of_the_level_below_it_ends",
+     an_output_ends_where_a_table_of_the_level_below_it_ends},
     {"a_cut_is_found_behind_a_version_that_went",
      a_cut_is_found_behind_a_version_that_went},
     {"outputs_and_their_names_are_durable_at_return",
