@@ -579,7 +579,7 @@ const struct scenario scenarios[] = {
                 "synced once a second.",
      .geometry = &rolling,
      .policy = SYNC_EVERYSEC,
-     .before = FEW "; flush; put a0 24; flush; put b0 8",
+     .before = FEW "; flush; put b0 8",
      .scheduled = true,
      .tape = "put a2 64; put b1 64; put c1 8; step; clock 1000; step; put d0 8"},
     {.name = "race-flushall",
