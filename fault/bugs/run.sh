@@ -8,8 +8,8 @@
 # catch it and the oracle that must say so ("any": no matter which; otherwise the bug must
 # go through when that oracle is silenced, where the patch says "only: yes"; the ordering
 # assert, which needs no crash, is silenced with it). A bug counts as caught when the
-# command fails within five seconds of exploring, without the bug it would pass, and what
-# failed was shrunk to at most ten operations.
+# command fails within five seconds of exploring, without the bug it would pass, what
+# failed was shrunk to at most ten operations, and the token fails again.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 tree=$(mktemp -d) || exit 1
@@ -74,6 +74,10 @@ EOF
     if [ "$verdict" = caught ]; then
         awk -v s="$seconds" -v n="$operations" -v a=$SECONDS_MAX -v b=$OPERATIONS_MAX \
             'BEGIN { exit !(s <= a && n <= b) }' || verdict="TOO SLOW OR TOO LARGE"
+    fi
+    if [ "$verdict" = caught ]; then
+        timeout 60 "$tree/build/crash/crash" --replay "$token" > "$tree/out" 2>&1
+        [ $? -eq 1 ] || verdict="ITS TOKEN DOES NOT FAIL"
     fi
     if [ "$verdict" = caught ] && [ "$(header "$2" only)" = yes ]; then
         timeout 120 "$tree/build/crash/crash" --quiet --first --no-canary \

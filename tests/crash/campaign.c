@@ -13,6 +13,20 @@
 
 #include "tests/crash/failure.h"
 
+/* A report of a sanitizer ends the process without a signal. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifdef SANITIZED
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+#define LAST_STACK_BYTES (1u << 16)
+
 #define RANDOM_OPERATIONS  14
 #define TORN_WALK_MAX      (1u << 16)
 #define DEEP_INNER_MAX     (1u << 20)
@@ -130,13 +144,46 @@ static struct {
     size_t size;
 } exploring;
 
-/* An assertion has failed: which crash was it? What shrinking had found stands. */
-static void note_death(int number)
+/* The process is about to die: at which crash? What shrinking had found stands. */
+static void note_death(const char *of)
 {
-    (void)number;
-    if (!exploring.explorer || exploring.row->violated) return;
-    explorer_here(exploring.explorer, &exploring.row->violation);
-    failure_token(exploring.row, exploring.tape, exploring.size);
+    struct campaign_row *row = exploring.row;
+    if (!exploring.explorer || row->violated) return;
+    explorer_here(exploring.explorer, &row->violation);
+    failure_token(row, exploring.tape, exploring.size);
+    snprintf(row->violation.text, sizeof row->violation.text,
+             "the exploring process died: %s", of);
+}
+
+static void on_signal(int number)
+{
+    note_death(number == SIGABRT ? "an assertion or abort" : strsignal(number));
+    raise(number); /* once more, and nobody catches it now */
+}
+
+#ifdef SANITIZED
+static void on_report(void)
+{
+    note_death("a sanitizer's report");
+}
+#endif
+
+/* On a stack of its own: the other one may be what has overflown. */
+static void expect_death(void)
+{
+    static char stack[LAST_STACK_BYTES];
+    stack_t aside = {.ss_sp = stack, .ss_size = sizeof stack};
+    struct sigaction last = {.sa_handler = on_signal,
+                             .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
+    sigaction(SIGABRT, &last, NULL);
+#ifdef SANITIZED
+    __sanitizer_set_death_callback(on_report);
+#else
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaction(signals[i], &last, NULL);
+#endif
+    sigaltstack(&aside, NULL);
 }
 
 static void do_row(struct campaign *c, struct campaign_row *row)
@@ -190,8 +237,9 @@ static void blame(struct campaign *c)
         if (row->done || row->violated) continue;
         row->violated = true;
         row->violation.oracle = ORACLE_OPEN;
+        if (row->violation.text[0]) continue; /* it could say so itself */
         snprintf(row->violation.text, sizeof row->violation.text,
-                 "the exploring process died: an assertion or a signal");
+                 "the exploring process died without a word");
     }
 }
 
@@ -201,8 +249,7 @@ static pid_t start_child(struct campaign *c)
     pid_t pid = fork();
     if (pid < 0) abort();
     if (pid > 0) return pid;
-    struct sigaction last = {.sa_handler = note_death, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGABRT, &last, NULL);
+    expect_death();
     child(c);
     _exit(0);
 }

@@ -72,6 +72,24 @@ again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
 claim "the story of a dialogue is told once" \
     '[ "$(grep -c " group [0-9]* issued" "$out/story")" -eq 1 ]'
 
+# A worker that dies says where.
+"$crash" --quiet --no-canary --first --pass torn > "$out/run" &
+parent=$!
+child=
+for _ in $(seq 100); do
+    child=$(pgrep -P $parent) && break
+    sleep 0.05
+done
+sleep 1
+kill -SEGV "$child"
+wait $parent
+claim "the death of a worker is a violation" \
+    '[ $? -eq 1 ] && grep -q "oracle open: the exploring process died: Segmentation fault$" "$out/run"'
+again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+# shellcheck disable=SC2086
+"$crash" --replay $again > "$out/replay"
+claim "and the token of what it was at is printed" 'grep -qE "^(holds|there is no such)" "$out/replay"'
+
 "$crash" --quiet --no-canary --scenario create --json /nowhere/file > "$out/run" 2>&1
 claim "a JSON file that cannot be written exits with 2" '[ $? -eq 2 ]'
 claim "before anything runs" '! grep -q windows "$out/run"'
