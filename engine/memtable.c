@@ -23,6 +23,7 @@
 
 #define PREFETCH_KEYS   32
 #define SLOTS_MIN       16
+#define RADIX_KEYS_MIN  256               /* fewer are sorted by comparisons */
 #define BYTES_PER_ENTRY 128               /* guess for the first size of the hash table */
 #define BLOCK_BYTES_MAX ((size_t)1 << 20) /* of the arena */
 
@@ -265,12 +266,48 @@ static int by_key(const void *a, const void *b)
     return slice_compare(skiplist_key(x->node), skiplist_key(y->node));
 }
 
-static void rank(struct ranked *keys, size_t n)
+/* Sorts by the prefix, byte after byte from its end: that costs no comparisons, whose outcome
+ * no processor guesses. Bytes that all keys share are passed. Returns where the keys are:
+ * `keys` or `spare`. */
+static struct ranked *sort_by_prefix(struct ranked *keys, struct ranked *spare, size_t n)
 {
-    if (n == 0) return;
+    size_t begins[sizeof(uint64_t)][256] = {{0}};
+    for (size_t i = 0; i < n; i++)
+        for (unsigned b = 0; b < sizeof(uint64_t); b++)
+            begins[b][keys[i].prefix >> 8 * b & 0xff]++;
+    for (unsigned b = 0; b < sizeof(uint64_t); b++) {
+        size_t *begin = begins[b], sum = 0;
+        if (begin[keys[0].prefix >> 8 * b & 0xff] == n) continue;
+        for (unsigned digit = 0; digit < 256; digit++) {
+            size_t count = begin[digit];
+            begin[digit] = sum;
+            sum += count;
+        }
+        for (size_t i = 0; i < n; i++)
+            spare[begin[keys[i].prefix >> 8 * b & 0xff]++] = keys[i];
+        struct ranked *sorted = spare;
+        spare = keys;
+        keys = sorted;
+    }
+    return keys;
+}
+
+/* What has the same prefix is compared as a whole. */
+static void sort_equals(struct ranked *keys, size_t n)
+{
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && keys[end].prefix == keys[i].prefix;)
+            end++;
+        if (end - i > 1) qsort(keys + i, end - i, sizeof *keys, by_key);
+    }
+}
+
+static void find_prefixes(struct ranked *keys, size_t n)
+{
     slice first = skiplist_key(keys[0].node);
     size_t common = first.size;
     for (size_t i = 1; i < n; i++) {
+        if (i + PREFETCH_KEYS < n) __builtin_prefetch(keys[i + PREFETCH_KEYS].node);
         slice key = skiplist_key(keys[i].node);
         if (key.size < common) common = key.size;
         if (common && memcmp(key.data, first.data, common) != 0)
@@ -279,7 +316,23 @@ static void rank(struct ranked *keys, size_t n)
     }
     for (size_t i = 0; i < n; i++)
         keys[i].prefix = slice_prefix64_behind(skiplist_key(keys[i].node), common);
-    qsort(keys, n, sizeof *keys, by_key);
+}
+
+/* ERR_NOMEM leaves them in any order. */
+static enum err rank(struct mem *mem, struct ranked *keys, size_t n)
+{
+    if (n == 0) return ERR_OK;
+    find_prefixes(keys, n);
+    if (n < RADIX_KEYS_MIN) {
+        qsort(keys, n, sizeof *keys, by_key);
+        return ERR_OK;
+    }
+    struct ranked *spare = mem_alloc(mem, n * sizeof *spare);
+    if (!spare) return ERR_NOMEM;
+    if (sort_by_prefix(keys, spare, n) == spare) memcpy(keys, spare, n * sizeof *keys);
+    sort_equals(keys, n);
+    mem_free(mem, spare);
+    return ERR_OK;
 }
 
 /* Brings the list up to date. */
@@ -292,13 +345,13 @@ static enum err link_all(struct memtable *m)
     for (struct skiplist_node *node = m->unlinked; node; node = node->next[0])
         keys[n++].node = node;
     assert(n == m->unlinked_count);
-    rank(keys, n);
-    for (size_t i = 0; i < n; i++)
+    enum err e = rank(m->mem, keys, n);
+    for (size_t i = 0; i < n && !e; i++)
         skiplist_link(&m->list, keys[i].node);
-    m->unlinked = NULL;
-    m->unlinked_count = 0;
+    if (!e) m->unlinked = NULL;
+    if (!e) m->unlinked_count = 0;
     mem_free(m->mem, keys);
-    return ERR_OK;
+    return e;
 }
 
 /* ---- iterator ---- */
@@ -465,6 +518,9 @@ struct iter *memtable_frozen_iter(const struct memtable *m, struct mem *mem)
     for (size_t i = 0; i < m->slot_count; i++)
         if (m->slots[i]) it->keys[it->count++].node = m->slots[i];
     assert(it->count == m->keys);
-    rank(it->keys, it->count);
+    if (rank(mem, it->keys, it->count)) {
+        mem_free(mem, it);
+        return NULL;
+    }
     return &it->iter;
 }

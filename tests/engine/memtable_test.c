@@ -239,6 +239,46 @@ static void a_frozen_iterator_gives_all_versions_in_order(void)
     end();
 }
 
+#define ALIKE 600
+
+static void expect_alike(struct iter *it)
+{
+    REQUIRE(it != NULL);
+    iter_first(it);
+    for (unsigned i = 0; i < ALIKE; i++, iter_next(it)) {
+        REQUIRE(it->valid);
+        CHECK_INT(tag_seq(it->tag), i + 1);
+    }
+    CHECK(!it->valid);
+    iter_free(it);
+}
+
+/* Their first eight bytes say little or nothing about the order; an even one is what the
+ * odd one behind it begins with. Without memory for sorting there is no iterator. */
+static void keys_that_begin_alike_are_still_in_order(void)
+{
+    char key[32];
+    begin();
+    for (unsigned n = 0; n < ALIKE; n++) {
+        unsigned i = n * 7 % ALIKE; /* each once */
+        int size = snprintf(key, sizeof key, "%c same here %03u", 'a' + i / 200, i / 2);
+        if (i % 2) key[size++] = 0;
+        REQUIRE_INT(memtable_put(table, slice_of(key, (size_t)size),
+                                 tag_of(i + 1, ENTRY_PUT), slice_text("v")),
+                    ERR_OK);
+    }
+    for (long k = 1; k <= 2; k++) {
+        mem.fail_at = mem.calls + k;
+        CHECK(memtable_frozen_iter(table, &mem.mem) == NULL);
+        mem.fail_at = mem.calls + k;
+        CHECK(memtable_iter(table, &mem.mem) == NULL);
+    }
+    mem.fail_at = 0;
+    expect_alike(memtable_frozen_iter(table, &mem.mem));
+    expect_alike(memtable_iter(table, &mem.mem));
+    end();
+}
+
 /* The k-th allocation fails, for every k: a clean answer, and a table as before. */
 static void fetching_keys_ahead_changes_nothing(void)
 {
@@ -355,6 +395,8 @@ CU_TestInfo engine_memtable_tests[] = {
     {"a_frozen_iterator_gives_all_versions_in_order",
      a_frozen_iterator_gives_all_versions_in_order},
     {"fetching_keys_ahead_changes_nothing", fetching_keys_ahead_changes_nothing},
+    {"keys_that_begin_alike_are_still_in_order",
+     keys_that_begin_alike_are_still_in_order},
     {"a_large_memtable_learns_how_many_keys_to_expect",
      a_large_memtable_learns_how_many_keys_to_expect},
     {"without_memory_nothing_is_lost", without_memory_nothing_is_lost},
