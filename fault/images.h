@@ -108,6 +108,18 @@ int images_near(struct images *im, unsigned deviations, image_fn *fn, void *arg)
 int images_describe(const struct images *im, char *buf, size_t n);
 /* Visits the one image that `text` describes. -EINVAL: not a legal choice here. */
 int images_replay(struct images *im, const char *text, image_fn *fn, void *arg);
+/* What became of each micro-op that is pending in the window, by its number
+ * (disk_sim_microops). */
+enum image_fate {
+    IMAGE_LOST,
+    IMAGE_TORN, /* or with its sector spoiled */
+    IMAGE_KEPT,
+    IMAGE_REPLACED, /* a later one of the same chunk, size or name has survived */
+    IMAGE_FATES
+};
+void images_pieces(const struct images *im,
+                   void (*fn)(void *arg, uint32_t number, enum image_fate fate),
+                   void *arg);
 /* What each register came out as, one line each: "db/CURRENT: #7 of #5 #7 (current/rename)". */
 int images_explain(const struct images *im, int (*line)(void *arg, const char *text),
                    void *arg);

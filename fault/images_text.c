@@ -121,3 +121,24 @@ int images_explain(const struct images *im, int (*line)(void *arg, const char *t
     }
     return 0;
 }
+
+static enum image_fate fate_of(const struct option *o, const struct option *chosen)
+{
+    if (chosen->seq > o->seq) return IMAGE_REPLACED;
+    if (chosen->seq < o->seq) return IMAGE_LOST;
+    return chosen->kind == OPTION_VERSION ? IMAGE_KEPT : IMAGE_TORN;
+}
+
+void images_pieces(const struct images *im,
+                   void (*fn)(void *arg, uint32_t number, enum image_fate fate),
+                   void *arg)
+{
+    for (uint32_t i = 0; i < im->regs.count; i++) {
+        const struct image_reg *r = reg_at(im, i);
+        for (uint32_t n = 0; n < r->whole; n++) {
+            const struct option *o = option_at(im, r, n);
+            if (o->kind == OPTION_VERSION && o->version)
+                fn(arg, o->seq, fate_of(o, chosen_option(im, r)));
+        }
+    }
+}

@@ -36,6 +36,8 @@ claim "it fails again" '[ $? -eq 1 ] && grep -q "^violation: open" "$out/replay"
 # shellcheck disable=SC2086
 "$crash" --explain $again > "$out/story"
 claim "its story ends with the oracle" 'grep -q "^Verdict: oracle \"open\"" "$out/story"'
+claim "and tells what became of the calls that were pending" \
+    'grep -qE "^    call +[0-9]+: manifest/mark of MANIFEST-000001, [0-9]+ bytes at [0-9]+: " "$out/story"'
 claim "and shows what differs in which file" \
     'grep -qE "^    MANIFEST-000001 .* bytes differ, the first at" "$out/story"'
 token=${again%% *}

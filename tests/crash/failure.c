@@ -7,6 +7,7 @@
 
 #include "proptests/shrink.h"
 #include "tests/crash/ask.h"
+#include "tests/crash/calls.h"
 #include "tests/crash/explore_state.h"
 #include "tests/crash/reference.h"
 #include "tests/crash/talk.h"
@@ -212,8 +213,9 @@ static void list_store(struct disk *disk, struct names *out)
     disk_dir_close(dir);
 }
 
-/* What the running program saw, to be held against what is left. */
+/* What the running program did and saw, to be held against what is left. */
 struct before {
+    struct calls calls;
     struct names names;
     uint8_t *bytes[64];
     size_t size[64];
@@ -342,10 +344,27 @@ static void tell_expected(struct explorer *x)
     }
 }
 
+static void tell_call(void *arg, const char *text)
+{
+    (void)arg;
+    printf("    %s\n", text);
+}
+
+/* The first crash is one of the run; others come in recoveries. */
+static void tell_calls(const struct explorer *x)
+{
+    const struct before *b = x->replay_arg;
+    bool killed = *x->replay_path == 'p';
+    printf(killed ? "\nDisk calls before the process was killed:\n"
+                  : "\nDisk calls that no barrier had covered when the power failed:\n");
+    calls_tell(&b->calls, killed ? NULL : x->steps[0].window, tell_call, NULL);
+}
+
 static void tell_image(struct explorer *x, struct disk *disk, const struct image *image,
                        struct verdict v)
 {
     (void)v;
+    tell_calls(x);
     if (image) {
         printf("\nWhat survived (register: version):\n");
         images_explain(image->window, tell_line, NULL);
@@ -453,10 +472,13 @@ static void tell_story(const struct explorer *x, const struct token *t)
 static void remember_call(void *arg, const struct tap_call *call)
 {
     struct explorer *x = arg;
+    struct before *b = x->replay_arg;
     uint32_t ordinal = call ? call->ordinal : x->run.tap.calls;
-    if (ordinal != x->replay_at || x->stop) return;
+    if (x->stop) return;
+    calls_note(&b->calls, x->run.disk, call);
+    if (ordinal != x->replay_at) return;
     const struct disk_ops *tapped = disk_tap_pause(x->run.disk, x->plain);
-    remember(x->run.disk, x->replay_arg);
+    remember(x->run.disk, b);
     disk_tap_resume(x->run.disk, tapped);
 }
 
@@ -469,7 +491,8 @@ int failure_explain(const char *text, const struct explore_options *base, bool f
     /* First for the story, then for the picture of the moment. */
     explore_replay(x, t.tape, t.tape_size, (uint32_t)t.place, t.choice, &found);
     tell_story(x, &t);
-    struct before before = {0};
+    static struct before before;
+    before = (struct before){.names = {.count = 0}};
     x->replay_arg = &before;
     x->replay_image = tell_image;
     explorer_calls(x, remember_call, NULL, x);
