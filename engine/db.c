@@ -301,8 +301,9 @@ enum err db_open(const struct db_env *env, const char *dir, const struct options
 {
     enum err e = options_check(options, why);
     if (e) return e;
-    struct db *db = mem_zalloc(env->mem, sizeof *db);
+    struct db *db = mem_alloc(env->mem, sizeof *db);
     if (!db) return err_set(why, ERR_NOMEM, 0, "opening the store");
+    memset(db, 0, offsetof(struct db, immutables));
     db->env = *env;
     db->options = *options;
     if (db->options.log_bytes == 0) db->options.log_bytes = options->memtable_bytes;

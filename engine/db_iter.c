@@ -32,7 +32,6 @@ struct db_iter {
     struct db *db;
     struct iter *merged;
     seqno seq; /* newer entries are not seen */
-    seqno floors[FLOORS];
     struct version *version;
     struct err_detail why;
     bool valid;
@@ -43,6 +42,7 @@ struct db_iter {
     struct held key, value;
     struct held bounds[2]; /* lower: the first key seen; upper: the first one not seen */
     size_t memlog_count;
+    seqno floors[FLOORS]; /* not cleared before they are filled, nor is what follows */
     struct memlog *memlogs[];
 };
 
@@ -90,8 +90,9 @@ static enum err open_merged(struct db_iter *it)
 enum err db_iter_new_at(struct db *db, const struct db_snapshot *at, struct db_iter **out)
 {
     size_t n = db->immutable_count + 1;
-    struct db_iter *it = mem_zalloc(db->env.mem, sizeof *it + n * sizeof it->memlogs[0]);
+    struct db_iter *it = mem_alloc(db->env.mem, sizeof *it + n * sizeof it->memlogs[0]);
     if (!it) return ERR_NOMEM;
+    memset(it, 0, offsetof(struct db_iter, floors));
     it->db = db;
     it->seq = at ? at->seq : db->last_seq;
     memcpy(it->floors, at ? at->floors : db->books.floors, sizeof it->floors);

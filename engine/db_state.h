@@ -74,7 +74,6 @@ struct db {
 
     /* writing */
     struct memlog *active;
-    struct memlog *immutables[STORE_LOGS_MAX]; /* oldest first */
     size_t immutable_count;
     struct batch group; /* payload of the open group's record */
     size_t batch_size;  /* of the group when the open batch began */
@@ -92,21 +91,17 @@ struct db {
     seqno logged_seq;      /* of the newest one with a record, */
     seqno settled_seq;     /* of the newest settled one */
     struct books books;
-    struct books group_books; /* as they were when the open group began, if it has changed
-                                 them; large, and most groups of an embedded store do not */
     struct err_detail write_error; /* of the last group; code ERR_OK: it did not fail */
-    uint64_t failed_log;  /* 0, or: this log and all before it have to be given up before
+    uint64_t failed_log; /* 0, or: this log and all before it have to be given up before
                             writes are accepted again */
-    struct log_sync sync; /* of logs; one at a time */
-    int64_t synced_us;    /* when the last sync of everysec began */
-    int64_t written_us;   /* when the log was last written */
+    int64_t synced_us;   /* when the last sync of everysec began */
+    int64_t written_us;  /* when the log was last written */
 
     /* files */
     struct store_state state; /* the manifest's, the edit in flight included */
     struct version *version;
     struct wal_writer manifest;
     uint64_t next_file;
-    struct spare_log spares[SPARES_MAX]; /* in the order of use */
     size_t spare_count;
     struct freed_log freed[FREED_MAX];
     size_t freed_count;
@@ -133,6 +128,14 @@ struct db {
     struct db_snapshot *newest_snapshot, *oldest_snapshot; /* NULL: there is none */
 
     struct db_stats stats;
+
+    /* large, and not cleared when the store is opened */
+    struct memlog *immutables[STORE_LOGS_MAX]; /* immutable_count, oldest first */
+    struct spare_log spares[SPARES_MAX];       /* spare_count, in the order of use */
+    struct log_sync sync; /* of logs, when there is one; one at a time */
+    /* As they were when the open group began, if it has changed them; most groups of an
+     * embedded store do not. */
+    struct books group_books;
 };
 
 /* db_work.c */

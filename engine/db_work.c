@@ -81,14 +81,16 @@ struct work {
     };
 };
 
+/* What belongs to its kind is for the caller to fill. */
 static struct work *work_new(struct db *db, enum work_kind kind, enum job_class class,
                              void (*run)(struct job *))
 {
-    struct work *w = mem_zalloc(db->env.mem, sizeof *w);
+    struct work *w = mem_alloc(db->env.mem, sizeof *w);
     if (!w) return NULL;
+    w->job = (struct job){.run = run, .class = class};
     w->kind = kind;
-    w->job.class = class;
-    w->job.run = run;
+    w->next = NULL;
+    w->applied = false;
     return w;
 }
 
@@ -482,7 +484,7 @@ static void start_amend(struct db *db)
     struct work *w = work_new(db, WORK_AMEND, JOB_METADATA, amend_job);
     if (!w) return;
     struct err_detail why = {.code = ERR_OK};
-    w->amend.subject = db->edits;
+    w->amend = (struct amend){.subject = db->edits};
     db->edits = db->edits->next;
     enum err e = fill_amend(db, &w->amend, &why);
     if (e) {

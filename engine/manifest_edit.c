@@ -218,19 +218,29 @@ static enum err put_table(struct edit_bytes *b, const struct store_table *t)
     return e;
 }
 
+/* The first of the values from i on that is not 0; n: none. Nearly all are. */
+static size_t next_set(const uint64_t *values, size_t i, size_t n)
+{
+    for (; i + 4 <= n; i += 4)
+        if (values[i] | values[i + 1] | values[i + 2] | values[i + 3]) break;
+    while (i < n && !values[i])
+        i++;
+    return i;
+}
+
 /* All entries of an array that are not 0, as a count and (index, value) pairs. */
 static enum err put_sparse(struct edit_bytes *b, enum edit_field field,
                            const uint64_t *values, size_t n)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i < n; i++)
-        count += values[i] != 0;
+    for (size_t i = next_set(values, 0, n); i < n; i = next_set(values, i + 1, n))
+        count++;
     enum err e = PUT_FIELD(b, field, count);
     if (!e) e = room(b, count * 2 * VARINT64_BYTES_MAX);
     if (e) return e;
     uint8_t *p = b->data + b->size;
-    for (size_t i = 0; i < n; i++)
-        if (values[i]) p = varint_put(varint_put(p, i), values[i]);
+    for (size_t i = next_set(values, 0, n); i < n; i = next_set(values, i + 1, n))
+        p = varint_put(varint_put(p, i), values[i]);
     b->size = (size_t)(p - b->data);
     return ERR_OK;
 }

@@ -51,7 +51,6 @@ struct recovery {
     struct store_state state;
     struct recovered_log manifest;
     struct wal_chain manifest_chain;
-    struct recovered_log logs[STORE_LOGS_MAX]; /* as state.logs */
     size_t last; /* index of the log in which the chain ends: it becomes the active one */
     struct wal_chain chain;        /* at that end */
     struct wal_position watermark; /* greatest one that was read */
@@ -60,8 +59,10 @@ struct recovery {
     struct table **tables; /* as state.tables, opened */
     uint64_t records;      /* of all logs, for the log line */
     uint64_t cut_bytes;
-    struct leftover leftovers[LEFTOVERS_MAX]; /* by recover_settle: they may go now */
     size_t leftover_count;
+    /* large, and cleared only as far as the counts say: */
+    struct recovered_log logs[STORE_LOGS_MAX]; /* as state.logs */
+    struct leftover leftovers[LEFTOVERS_MAX];  /* by recover_settle: they may go now */
 };
 
 /* Reads manifest, tables and logs. REQUIRES: dir is open. On an error everything that was

@@ -264,8 +264,8 @@ static enum err load_logs(struct recovery *r, struct err_detail *why)
 static enum err read_all(struct recovery *r, sst_finding_fn *fn, void *arg,
                          struct err_detail *why)
 {
-    store_state_init(&r->state);
     enum err e = load_manifest(r, why);
+    memset(r->logs, 0, r->state.log_count * sizeof r->logs[0]);
     if (!e) e = open_tables(r, fn, arg, why);
     if (!e) {
         r->books = r->state.books;
@@ -279,11 +279,23 @@ static enum err read_all(struct recovery *r, sst_finding_fn *fn, void *arg,
     return e;
 }
 
+static void init(struct recovery *r, const struct db_env *env,
+                 const struct options *options, struct disk_dir *dir,
+                 struct sst_files *files)
+{
+    memset(r, 0, offsetof(struct recovery, logs));
+    store_state_init(&r->state);
+    r->env = env;
+    r->options = options;
+    r->dir = dir;
+    r->files = files;
+}
+
 enum err recover_read(struct recovery *r, const struct db_env *env,
                       const struct options *options, struct disk_dir *dir,
                       struct sst_files *files, struct err_detail *why)
 {
-    *r = (struct recovery){.env = env, .options = options, .dir = dir, .files = files};
+    init(r, env, options, dir, files);
     return read_all(r, NULL, NULL, why);
 }
 
@@ -292,8 +304,8 @@ enum err recover_read_each(struct recovery *r, const struct db_env *env,
                            struct sst_files *files, sst_finding_fn *fn, void *arg,
                            struct err_detail *why)
 {
-    *r = (struct recovery){
-        .env = env, .options = options, .dir = dir, .read_only = true, .files = files};
+    init(r, env, options, dir, files);
+    r->read_only = true;
     return read_all(r, fn, arg, why);
 }
 

@@ -141,15 +141,16 @@ static size_t find_header(const struct wal_reader *r, const uint8_t *p, size_t n
                           uint64_t offset, uint32_t next_number)
 {
     uint64_t behind = r->size - offset - WAL_HEADER_BYTES;
-    size_t i = 0, end = n - (WAL_HEADER_BYTES - 1);
-    while (i < end) {
+    size_t i = 0, end = n - (WAL_HEADER_BYTES - 1), zeros_end = 0;
+    for (; i < end; i++) {
+        uint64_t word;
+        memcpy(&word, p + i, sizeof word);
+        if (word == 0 && i >= zeros_end) zeros_end = i + zeros_at(p + i, n - i);
         /* No header is all zeros: a blank log is passed at memory speed. */
-        size_t zeros = p[i] == 0 && p[i + 1] == 0 ? zeros_at(p + i, n - i) : 0;
-        if (zeros > WAL_HEADER_BYTES)
-            i += zeros - WAL_HEADER_BYTES;
+        if (zeros_end > i + WAL_HEADER_BYTES)
+            i = zeros_end - WAL_HEADER_BYTES;
         else if (plausible(r, p + i, behind - i, next_number))
             return i;
-        i++;
     }
     return end;
 }

@@ -50,24 +50,37 @@ struct sim_hash sim_hash_bytes(const uint8_t *p, size_t n)
     return any ? h : (struct sim_hash){{0, 0}};
 }
 
-struct sim_hash sim_hash_content(const struct sim *s, uint32_t content)
+static void hash_content(const struct sim *s, uint32_t content, struct sim_meta *m)
+{
+    struct sim_hash h = sim_hash_bytes(sim_bytes(s, content), s->config.chunk_bytes);
+    if (m->bad) h = mix(h, 1, 1);
+    memcpy(m->hash, h.w, sizeof m->hash);
+    m->hashed = 1;
+}
+
+static inline struct sim_hash content_hash(const struct sim *s, uint32_t content)
 {
     struct sim_meta *m = sim_meta(s, content);
-    if (!m->hashed) {
-        struct sim_hash h = sim_hash_bytes(sim_bytes(s, content), s->config.chunk_bytes);
-        if (m->bad) h = mix(h, 1, 1);
-        memcpy(m->hash, h.w, sizeof m->hash);
-        m->hashed = 1;
-    }
+    if (!m->hashed) hash_content(s, content, m);
     struct sim_hash h;
     memcpy(h.w, m->hash, sizeof h.w);
     return h;
 }
 
-struct sim_hash sim_hash_chunk(struct sim_hash content, uint32_t index)
+struct sim_hash sim_hash_content(const struct sim *s, uint32_t content)
+{
+    return content_hash(s, content);
+}
+
+static inline struct sim_hash chunk_hash(struct sim_hash content, uint32_t index)
 {
     if (!(content.w[0] | content.w[1])) return content;
     return mix((struct sim_hash){{index, index}}, content.w[0], content.w[1]);
+}
+
+struct sim_hash sim_hash_chunk(struct sim_hash content, uint32_t index)
+{
+    return chunk_hash(content, index);
 }
 
 struct sim_hash sim_hash_file(struct sim_hash chunks, uint32_t size)
@@ -118,8 +131,7 @@ struct sim_hash sim_hash_chunks(struct sim *s, uint32_t inode)
         if (end > chunks) end = chunks;
         for (; slot && i < end; i++, slot++) {
             if (!slot->content) continue;
-            struct sim_hash h = sim_hash_content(s, slot->content);
-            sum = sim_hash_add(sum, sim_hash_chunk(h, i));
+            sum = sim_hash_add(sum, chunk_hash(content_hash(s, slot->content), i));
         }
         i = end;
     }

@@ -121,13 +121,25 @@ struct sim_hash images_file_term(const struct images *im, const struct image_fil
     return f->names > 1 ? sim_hash_add(term, sim_hash_links(names)) : term;
 }
 
+static bool equal(struct sim_hash a, struct sim_hash b)
+{
+    return a.w[0] == b.w[0] && a.w[1] == b.w[1];
+}
+
 void images_show_file_hash(struct images *im, struct image_file *f)
 {
     im->hash = sim_hash_sub(im->hash, f->term);
     f->term = (struct sim_hash){{0, 0}};
     if (!f->names) return;
     uint32_t size = sim_inode(im->sim, f->inode)->size;
-    f->term = images_file_term(im, f, sim_hash_file(f->sum, size));
+    if (size != f->made_of_size || !equal(f->sum, f->made_of_sum) ||
+        !equal(f->names_sum, f->made_of_names)) {
+        f->made = images_file_term(im, f, sim_hash_file(f->sum, size));
+        f->made_of_size = size;
+        f->made_of_sum = f->sum;
+        f->made_of_names = f->names_sum;
+    }
+    f->term = f->made;
     im->hash = sim_hash_add(im->hash, f->term);
 }
 
@@ -149,6 +161,7 @@ static void link_names(struct images *im, uint32_t dir, struct sim_hash path)
             (struct image_link){name, f->first_link};
         f->first_link = i + 1;
         f->names++;
+        f->names_sum = sim_hash_add(f->names_sum, name);
     }
 }
 
@@ -163,7 +176,7 @@ void images_show_names(struct images *im)
     for (uint32_t i = 0; i < im->files.count; i++) {
         struct image_file *f = file_at(im, i);
         f->names = f->first_link = 0;
-        f->term = (struct sim_hash){{0, 0}};
+        f->term = f->names_sum = (struct sim_hash){{0, 0}};
     }
     link_names(im, SIM_ROOT, (struct sim_hash){{0, 0}});
     for (uint32_t i = 0; i < im->files.count; i++)

@@ -77,8 +77,12 @@ struct image_file {
     uint32_t size, size_seq; /* when it is not pending */
     uint32_t names;          /* in the image */
     uint32_t first_link;
+    struct sim_hash names_sum;
     struct sim_hash sum;  /* of chunks */
     struct sim_hash term; /* what it adds to the image */
+    /* The last such term, and what it was made of: most names stay from image to image. */
+    struct sim_hash made, made_of_names, made_of_sum;
+    uint32_t made_of_size;
     /* the walk: chunks that run are digits[from..from + running) */
     uint32_t running;
     struct image_weight frozen; /* choices of the chunks beyond the end */

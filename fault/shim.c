@@ -22,9 +22,13 @@
 static int name_check(const char *name)
 {
     assert(name);
-    if (!*name || !strcmp(name, ".") || !strcmp(name, "..")) return -EINVAL;
-    if (strchr(name, '/')) return -EINVAL;
-    return strlen(name) <= DISK_NAME_MAX ? 0 : -ENAMETOOLONG;
+    size_t n = 0, dots = 0;
+    for (; name[n]; n++) {
+        if (name[n] == '/') return -EINVAL;
+        dots += name[n] == '.';
+    }
+    if (n == 0 || (n == dots && n <= 2)) return -EINVAL;
+    return n <= DISK_NAME_MAX ? 0 : -ENAMETOOLONG;
 }
 
 /* True when a call that answered e should be made once more. */

@@ -403,6 +403,7 @@ void explorer_prepare(struct explorer *x, const uint8_t **tape, size_t *size,
     image_set_clear(&x->classes);
     x->view = NULL;
     image_set_clear(&x->trial.after);
+    image_set_clear(&x->trial.tables);
     x->trial.disorder[0] = 0;
     x->stats = (struct explore_stats){0};
     x->violation = (struct violation){0};

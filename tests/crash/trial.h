@@ -95,7 +95,9 @@ struct trial {
     unsigned kept_count;
     struct asker *asker; /* a whole server is started, and asked over a socket; or NULL */
     struct trial_states states;
-    struct image_set after; /* what was already asked of equal recovered stores */
+    struct image_set after;  /* what was already asked of equal recovered stores */
+    struct image_set tables; /* that are whole */
+    uint64_t table_hits;
     uint64_t ran[ORACLE_COUNT];
     uint32_t silenced; /* set of 1 << oracle: never asked */
     char failure[400]; /* of the last oracle that failed */
