@@ -25,15 +25,15 @@ static uint64_t bytes_hash(uint64_t h, slice s)
     const uint8_t *p = s.data;
     size_t n = s.size;
     h = mix(h ^ n);
+    uint64_t word;
     for (; n >= 8; n -= 8, p += 8) {
-        uint64_t word;
         memcpy(&word, p, 8);
         h = (h ^ word) * 0x9FB21C651E98DF25u;
         h ^= h >> 28;
     }
-    for (; n; n--, p++)
-        h = (h ^ *p) * 0x9FB21C651E98DF25u;
-    return mix(h);
+    for (word = 0; n; n--, p++)
+        word = word << 8 | *p;
+    return mix((h ^ word) * 0x9FB21C651E98DF25u);
 }
 
 static uint64_t pair_hash(slice key, slice value)
