@@ -4,9 +4,10 @@
     crash --trace - | tests/crash/count.py [--check FILE | --write FILE]
 
 Reads the calls of each scenario (tests/crash/trace.h) and knows the rules R1-R13 of
-docs/crash-model.md by itself: which pieces of them may survive a power cut, and which only
-together. For every window it multiplies the choices; up to 2^12 it also makes every image
-and compares the set of contents with what the walk of the simulator visited. The table
+docs/crash-model.md by itself: which pieces of them may survive a power cut, which only
+together, and how a chunk may be torn. For every window it multiplies the choices, without
+tears and with at most one; up to 2^12 it also makes every image and compares the set of
+contents with what the walk of the simulator visited. The table
 of the results is kept in tests/crash/certificates.txt: when the engine makes other calls,
 it is written anew, and the change is seen in review.
 """
@@ -18,6 +19,42 @@ CHUNK = 64
 SET_MAX = 4096
 
 
+COUNT_MAX = 2**64 - 1  # the simulator says so when there are more
+
+
+def pattern(seed=0x5EED5EED):
+    """The bytes of SplitMix64, one of each number: what a torn chunk may hold."""
+    mask, out = 2**64 - 1, bytearray()
+    for _ in range(CHUNK):
+        seed = (seed + 0x9E3779B97F4A7C15) & mask
+        z = ((seed ^ seed >> 30) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
+        out.append((z ^ z >> 31) & 255)
+    return bytes(out)
+
+
+FILLERS = [b"\0" * CHUNK, b"\xff" * CHUNK, b"\xe5" * CHUNK, pattern()]
+
+
+class Tear:
+    """The write of [lo, hi) over `before`, cut off somewhere or with its middle lost (R5)."""
+
+    def __init__(self, before, after, lo, hi, needs):
+        self.before, self.after, self.lo, self.hi, self.needs = before, after, lo, hi, needs
+
+    def count(self):
+        return 2 * (self.hi - self.lo - 1) + len(FILLERS)
+
+    def contents(self):
+        a, b, lo, hi = self.after, self.before, self.lo, self.hi
+        for cut in range(lo + 1, hi):
+            yield a[:cut] + b[cut:hi] + a[hi:]
+            yield a[:lo] + b[lo:cut] + a[cut:]
+        third = (hi - lo) // 3
+        for filler in FILLERS:
+            yield a[: lo + third] + filler[: hi - lo - 2 * third] + a[hi - third :]
+
+
 class Hole(bytes):
     """Zeros that were never written: nothing is left of them to be cut."""
 
@@ -26,7 +63,8 @@ HOLE = Hole(CHUNK)
 
 
 class Register:
-    """A durable value and the versions after it: (number, value, needs, limbo)."""
+    """A durable value and the versions after it: (number, value, needs, limbo, span); a span
+    is the bytes that were written."""
 
     def __init__(self, base):
         self.base, self.base_number, self.versions = base, 0, []
@@ -34,8 +72,8 @@ class Register:
     def now(self):
         return self.versions[-1][1] if self.versions else self.base
 
-    def add(self, number, value, needs=None):
-        self.versions.append([number, value, needs, False])
+    def add(self, number, value, needs=None, span=None):
+        self.versions.append([number, value, needs, False, span])
 
     def settle(self):
         if self.versions:
@@ -53,6 +91,15 @@ class Register:
 
     def options(self):
         return [(self.base_number, self.base, None)] + [tuple(v[:3]) for v in self.versions]
+
+
+    def tears(self):
+        """Half of a torn chunk is the version before: with that one's needs."""
+        before, needs = self.base, None
+        for _, value, own, _, span in self.versions:
+            if span:
+                yield Tear(before, value, *span, needs)
+            before, needs = value, own
 
 
 class File:
@@ -77,7 +124,7 @@ class File:
             old = self.chunk(index).now()
             number += 1
             new = old[:start] + piece + old[start + len(piece) :]
-            self.chunk(index).add(number, new)
+            self.chunk(index).add(number, new, None, (start, start + len(piece)))
             at += len(piece)
             number = self.grow(number, at)
         return number
@@ -121,40 +168,54 @@ class File:
             r.cover()
 
     def fates(self):
-        """Every legal choice: (size, {chunk: content}); couplings of R8."""
+        """Every legal choice: (size, a pool for each chunk, one of its tears); couplings of
+        R8."""
         for number, size, _ in self.size.options():
             pools = [
                 [v for n, v, needs in r.options() if needs is None or number >= needs]
                 for r in self.chunks.values()
             ]
-            yield size, pools
+            torn = [
+                [t for t in r.tears() if t.needs is None or number >= t.needs]
+                for r in self.chunks.values()
+            ]
+            yield size, pools, torn
 
     def count(self):
-        total = 0
-        for _, pools in self.fates():
-            product = 1
-            for pool in pools:
-                product *= len(pool)
-            total += product
+        """Choices without a torn chunk, and with one."""
+        total = (0, 0)
+        for _, pools, torn in self.fates():
+            product = (1, 0)
+            for pool, tears in zip(pools, torn):
+                product = times(product, (len(pool), sum(t.count() for t in tears)))
+            total = (total[0] + product[0], total[1] + product[1])
         return total
 
-    def contents(self):
-        """The set of byte strings that may be found."""
+    def contents(self, torn=False):
+        """The set of byte strings that may be found; torn: with one torn chunk."""
         found = set()
-        for size, pools in self.fates():
-            seen = [
-                sorted({bytes(c) for c in pool}) if index * CHUNK < size else [b""]
-                for index, pool in zip(self.chunks, pools)
-            ]
-            order = list(self.chunks)
-            for choice in itertools.product(*seen):
-                image = bytearray(size)
-                for index, content in zip(order, choice):
-                    at = index * CHUNK
-                    if at < size:
-                        image[at : min(at + CHUNK, size)] = content[: size - at]
-                found.add(bytes(image))
+        order = list(self.chunks)
+        for size, pools, tears in self.fates():
+            for which in range(len(order)) if torn else [None]:
+                seen = []
+                for i, pool in enumerate(pools):
+                    if i == which:
+                        pool = [c for t in tears[i] for c in t.contents()]
+                    short = {bytes(c) for c in pool} if order[i] * CHUNK < size else {b""}
+                    seen.append(sorted(short) if pool else [])
+                for choice in itertools.product(*seen):
+                    image = bytearray(size)
+                    for index, content in zip(order, choice):
+                        at = index * CHUNK
+                        if at < size:
+                            image[at : min(at + CHUNK, size)] = content[: size - at]
+                    found.add(bytes(image))
         return found
+
+
+def times(a, b):
+    """(u + tx) (v + sx), cut off behind x: at most one chunk is torn."""
+    return a[0] * b[0], a[1] * b[0] + a[0] * b[1]
 
 
 class Dir:
@@ -212,11 +273,11 @@ class Disk:
 
     def count(self):
         dirs, files = self.reachable()
-        total = 1
+        total = (1, 0)
         for d in dirs:
-            total *= sum(1 for _ in d.entries())
+            total = times(total, (sum(1 for _ in d.entries()), 0))
         for f in files:
-            total *= f.count()
+            total = times(total, f.count())
         return total
 
     def trees(self):
@@ -226,18 +287,21 @@ class Disk:
             for below in itertools.product(*[list(top[n].entries()) for n in there]):
                 yield list(zip(there, below))
 
-    def digests(self):
+    def digests(self, torn):
+        """Of all contents; torn: of those with a torn chunk, too."""
         found = set()
-        contents = {id(f): f.contents() for f in self.reachable()[1]}
+        plain = {id(f): sorted(f.contents()) for f in self.reachable()[1]}
+        spoilt = {id(f): sorted(f.contents(True)) for f in self.reachable()[1] if torn}
         for tree in self.trees():
             # A file may go by two names: its content is chosen once.
-            files = {
-                id(f): sorted(contents[id(f)])
-                for _, names in tree
-                for f in names.values()
-                if f is not None
-            }
-            for choice in itertools.product(*files.values()):
+            files = list(dict.fromkeys(
+                id(f) for _, names in tree for f in names.values() if f is not None
+            ))
+            choices = [itertools.product(*[plain[f] for f in files])]
+            for t in files if torn else []:
+                pools = [spoilt[f] if f == t else plain[f] for f in files]
+                choices.append(itertools.product(*pools))
+            for choice in itertools.chain(*choices):
                 content = dict(zip(files, choice))
                 d = 1
                 for directory, names in tree:
@@ -325,10 +389,10 @@ class Row:
         self.merged, self.sampled, self.compared = 0, 0, 0
 
 
-def check_window(row, disk, args, problems):
+def check_window(row, disk, args, problems, torn=False):
     call, count, weights, visits, distinct, digest_sum, whole = map(int, args)
-    where = f"{row.name}: before call {call}"
-    mine = disk.count()
+    where = f"{row.name}: {'torn, ' if torn else ''}before call {call}"
+    mine = min(sum(disk.count()) if torn else disk.count()[0], COUNT_MAX)
     row.windows += 1
     if mine != count:
         problems.append(f"{where}: {count} images by the simulator, {mine} by the trace")
@@ -341,7 +405,7 @@ def check_window(row, disk, args, problems):
     if weights != mine:
         problems.append(f"{where}: {weights} of {mine} images were visited")
     if mine <= SET_MAX:
-        digests = disk.digests()
+        digests = disk.digests(torn)
         row.compared += 1
         if len(digests) != distinct or sum(digests) % 2**64 != digest_sum:
             problems.append(
@@ -350,7 +414,7 @@ def check_window(row, disk, args, problems):
 
 
 def read(lines):
-    rows, problems = [], []
+    rows, torn, problems = [], [], []
     disk, base, files = Disk(), {}, {}
     loading = False
     for line in lines:
@@ -360,6 +424,7 @@ def read(lines):
             loading = False
         if word == "scenario":
             rows.append(Row(args[0]))
+            torn.append(Row(args[0]))
             disk, base, loading = Disk(), {}, True
         elif word == "basedir":
             files = base[args[0]] = {}
@@ -374,13 +439,15 @@ def read(lines):
             disk.fail = (int(args[0]), int(args[1]))
         elif word == "window":
             check_window(rows[-1], disk, args, problems)
+        elif word == "torn":
+            check_window(torn[-1], disk, args, problems, True)
         elif word != "end":
             disk.call(word, args)
-    return rows, problems
+    return rows, torn, problems
 
 
-def table(rows):
-    out = ["scenario              windows sampled     analytic     visited      merged  sets compared\n"]
+def table(rows, title):
+    out = [f"{title:<21} windows sampled     analytic     visited      merged  sets compared\n"]
     for r in rows:
         out.append(
             f"{r.name:<21} {r.windows:>7} {r.sampled:>7} {r.analytic:>12} "
@@ -390,8 +457,8 @@ def table(rows):
 
 
 def main():
-    rows, problems = read(sys.stdin)
-    text = table(rows)
+    rows, torn, problems = read(sys.stdin)
+    text = table(rows, "scenario") + table(torn, "with one torn chunk")
     if len(sys.argv) == 3 and sys.argv[1] == "--write":
         open(sys.argv[2], "w").write(text)
     if len(sys.argv) == 3 and sys.argv[1] == "--check":
@@ -405,7 +472,8 @@ def main():
     print(
         f"certificates: {len(rows)} scenarios, {windows} windows, "
         f"{sum(r.analytic for r in rows)} images, "
-        f"{sum(r.compared for r in rows)} sets compared, {len(problems)} failed"
+        f"{sum(r.analytic for r in torn)} with one torn chunk, "
+        f"{sum(r.compared for r in rows + torn)} sets compared, {len(problems)} failed"
     )
     return 1 if problems or not rows else 0
 

@@ -107,21 +107,29 @@ static int visit(void *arg, struct disk *disk, const struct image *image)
     return 0;
 }
 
-static void trace_window(struct tracing *t, uint32_t call)
+static void trace_images(struct tracing *t, const char *word, uint32_t call, unsigned tau,
+                         uint64_t walk_max)
 {
-    unsigned before = disk_sim_snapshot(t->run.disk);
-    trial_disarm(t->run.disk);
-    images_open(t->images, t->run.disk, DISK_W, 0);
+    images_open(t->images, t->run.disk, DISK_W, tau);
     uint64_t count = images_count(t->images);
     t->weights = t->window_visits = t->sum = 0;
     t->compare = count <= TRACE_SET_MAX;
     image_set_clear(&t->seen);
-    if (count <= t->walk_max) images_walk(t->images, visit, t);
+    if (count <= walk_max) images_walk(t->images, visit, t);
     images_close(t->images);
+    fprintf(t->out, "%s %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %zu %" PRIu64 " %d\n",
+            word, call, count, t->weights, t->window_visits,
+            t->compare ? t->seen.count : 0, t->sum, count <= walk_max);
+}
+
+static void trace_window(struct tracing *t, uint32_t call)
+{
+    unsigned before = disk_sim_snapshot(t->run.disk);
+    trial_disarm(t->run.disk);
+    trace_images(t, "window", call, 0, t->walk_max);
+    trace_images(t, "torn", call, 1,
+                 t->walk_max < TRACE_TORN_MAX ? t->walk_max : TRACE_TORN_MAX);
     disk_sim_rollback(t->run.disk, before);
-    fprintf(t->out, "window %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %zu %" PRIu64 " %d\n",
-            call, count, t->weights, t->window_visits, t->compare ? t->seen.count : 0,
-            t->sum, count <= t->walk_max);
 }
 
 /* ---- calls ---- */
