@@ -19,6 +19,8 @@ struct compaction {
     struct table **inputs[2];
     size_t input_count[2];
     bool trivial; /* the only input merely moves down */
+    bool drops;   /* the inputs merely go, from both levels */
+    bool within;  /* the newest tables of level 0 become one of level 0 */
 
     /* for compact_run */
     struct mem *mem;
@@ -46,6 +48,21 @@ double compact_score(const struct version *v, const struct options *o, unsigned 
  * taken. ERR_NOMEM comes back as nothing to do. */
 bool compact_pick(struct version *v, const struct options *o, const slice *pointer_keys,
                   bool all, struct mem *mem, struct compaction *out);
+/* For a full disk, what gives room back and takes little or none. Sunk: tables of one level,
+ * and of the next, that lie wholly below floors which nobody reads across. Newest: those
+ * tables of level 0 down to the first with tombstones and the one below that. */
+bool compact_pick_sunk(struct version *v, const seqno *floors, seqno oldest_snapshot,
+                       struct mem *mem, struct compaction *out);
+bool compact_pick_newest(struct version *v, struct mem *mem, struct compaction *out);
+/* How many tables that would be; 0: none. */
+size_t compact_newest_count(const struct version *v);
+/* Something above the deepest tables, or in level 0, has been deleted, or sunk by a floor. */
+bool compact_gives_room(const struct version *v, const seqno *floors);
+/* The level of the outputs. */
+static inline unsigned compact_target(const struct compaction *c)
+{
+    return c->within ? 0 : c->level + 1;
+}
 void compact_deinit(struct compaction *c);
 /* How many outputs the inputs can become at most. */
 size_t compact_output_max(const struct compaction *c, const struct options *o);

@@ -165,6 +165,86 @@ bool compact_pick(struct version *v, const struct options *o, const slice *point
     return true;
 }
 
+/* ---- on a full disk ---- */
+
+static bool is_sunk(const struct sst_meta *m, const seqno *floors, seqno oldest_snapshot)
+{
+    if (m->smallest.size == 0) return false;
+    for (unsigned p = m->smallest.data[0]; p <= m->largest.data[0]; p++)
+        if (floors[p] < m->max_seq || floors[p] > oldest_snapshot) return false;
+    return true;
+}
+
+/* The inputs of one side. False: no memory. */
+static bool take_sunk(struct compaction *c, unsigned side, const seqno *floors,
+                      seqno oldest_snapshot)
+{
+    const struct level *level = &c->version->levels[c->level + side];
+    c->inputs[side] = copy_tables(c->mem, level->tables, level->count);
+    if (!c->inputs[side]) return false;
+    for (size_t i = 0; i < level->count; i++)
+        if (is_sunk(&level->tables[i]->meta, floors, oldest_snapshot))
+            c->inputs[side][c->input_count[side]++] = level->tables[i];
+    return true;
+}
+
+bool compact_pick_sunk(struct version *v, const seqno *floors, seqno oldest_snapshot,
+                       struct mem *mem, struct compaction *out)
+{
+    for (unsigned l = 0; l + 1 < LEVELS_MAX; l++) {
+        struct compaction c = {.version = v, .level = l, .mem = mem, .drops = true};
+        bool ok = take_sunk(&c, 0, floors, oldest_snapshot) &&
+                  take_sunk(&c, 1, floors, oldest_snapshot);
+        if (ok && c.input_count[0] + c.input_count[1] > 0) {
+            *out = c;
+            return true;
+        }
+        compact_deinit(&c);
+    }
+    return false;
+}
+
+size_t compact_newest_count(const struct version *v)
+{
+    const struct level *level = &v->levels[0];
+    for (size_t i = 0; i + 1 < level->count; i++)
+        if (level->tables[i]->meta.tombstones > 0) return i + 2;
+    return 0;
+}
+
+bool compact_pick_newest(struct version *v, struct mem *mem, struct compaction *out)
+{
+    size_t count = compact_newest_count(v);
+    if (count == 0) return false;
+    struct compaction c = {.version = v, .mem = mem, .within = true};
+    c.inputs[0] = copy_tables(mem, v->levels[0].tables, count);
+    c.inputs[1] = copy_tables(mem, NULL, 0);
+    if (!c.inputs[0] || !c.inputs[1]) {
+        compact_deinit(&c);
+        return false;
+    }
+    c.input_count[0] = count;
+    *out = c;
+    return true;
+}
+
+bool compact_gives_room(const struct version *v, const seqno *floors)
+{
+    bool below = false; /* something lies deeper */
+    for (unsigned l = LEVELS_MAX; l-- > 0;) {
+        const struct level *level = &v->levels[l];
+        for (size_t i = 0; i < level->count && (below || l == 0); i++) {
+            const struct sst_meta *m = &level->tables[i]->meta;
+            if (m->tombstones > 0) return true;
+            if (m->smallest.size > 0 && (floors[m->smallest.data[0]] >= m->min_seq ||
+                                         floors[m->largest.data[0]] >= m->min_seq))
+                return true;
+        }
+        below = below || level->count > 0;
+    }
+    return false;
+}
+
 void compact_deinit(struct compaction *c)
 {
     mem_free(c->mem, c->inputs[0]);

@@ -79,6 +79,7 @@ static bool is_large_enough(const struct run *run)
 {
     const struct options *o = run->c->options;
     uint64_t bytes = sst_builder_bytes(run->builder);
+    if (run->c->within) return false;
     return bytes >= o->table_bytes || (run->passed_one && bytes >= o->table_bytes / 2) ||
            run->overlap > compact_overlap_max(o);
 }
@@ -92,7 +93,7 @@ static enum err add(struct run *run, const struct iter *it, bool new_key)
     if (!e && !run->builder) {
         assert(c->output_count < c->output_max);
         e = sst_builder_new(c->mem, c->dir, c->first_number + c->output_count,
-                            c->level + 1, c->options, &run->builder, &c->why);
+                            compact_target(c), c->options, &run->builder, &c->why);
     }
     return e ? e : sst_builder_add(run->builder, it->key, it->tag, it->value, &c->why);
 }
@@ -124,7 +125,7 @@ void compact_run(struct compaction *c)
     c->output_count = 0;
     c->why = (struct err_detail){.code = ERR_OK};
     survivors_init(&run.survivors, c->mem, c->oldest_snapshot, c->floors);
-    run.survivors.bottom = true;
+    run.survivors.bottom = !c->within;
     run.survivors.below = &c->version->levels[c->level + 2];
     run.survivors.below_count = LEVELS_MAX - (c->level + 2);
     run.below = c->level + 2 < LEVELS_MAX ? run.survivors.below : NULL;

@@ -226,7 +226,7 @@ static enum err take_over(struct db *db, struct recovery *r, struct err_detail *
     r->manifest.file = NULL;
     db->next_file = r->state.next_file;
     db->books = r->books;
-    db->last_seq = db->logged_seq = db->settled_seq = r->last_seq;
+    db->last_seq = db->logged_seq = db->settled_seq = db->durable_seq = r->last_seq;
     db->stats.recovered_records = r->records;
     db->stats.recovered_cut_bytes = r->cut_bytes;
     db->state = r->state;
@@ -361,6 +361,7 @@ static void pass_watermarks_on(struct db *db)
 static bool begin_sync(struct db *db)
 {
     log_sync_init(&db->sync, clock_mono_us(db->env.clock));
+    db->sync_seq = db->logged_seq;
     for (size_t i = 0; i <= db->immutable_count; i++) {
         struct memlog *m = i < db->immutable_count ? db->immutables[i] : db->active;
         if (needs_sync(db, m)) log_sync_add(&db->sync, m);
@@ -374,6 +375,7 @@ static enum err end_sync(struct db *db, struct err_detail *why)
     enum err e = log_sync_end(&db->sync, why);
     pass_watermarks_on(db);
     if (e) return e;
+    db->durable_seq = db->sync_seq;
     latency_add(&db->stats.sync, (uint64_t)us);
     if (db->unproven) db_note_recovery(db);
     return ERR_OK;
@@ -420,6 +422,7 @@ static enum err begin_group(struct db *db, enum work_purpose purpose)
     if (e) return e;
     batch_clear(&db->group);
     db->in_group = true;
+    if (purpose == FOR_DELETES) work_note_deletes(db);
     return ERR_OK;
 }
 
@@ -640,7 +643,8 @@ static enum err write_one(struct db *db, const struct batch *batch, slice key,
                           const slice *value)
 {
     bool own = !db->in_group;
-    enum err e = own ? db_group_begin(db) : ERR_OK;
+    bool deletes = !batch && !value;
+    enum err e = own ? begin_group(db, deletes ? FOR_DELETES : FOR_WRITES) : ERR_OK;
     if (e) return e;
     struct batch *to = db_batch_begin(db);
     if (batch)
@@ -791,9 +795,15 @@ uint64_t db_register(const struct db *db, unsigned reg)
 
 /* ---- time ---- */
 
+/* On a full disk under every policy: a floor that is durable makes room. */
+static bool syncs_by_time(const struct db *db)
+{
+    return db->options.sync == SYNC_EVERYSEC || db->no_room;
+}
+
 static bool sync_is_due(const struct db *db, int64_t now)
 {
-    return db->options.sync == SYNC_EVERYSEC && !db->syncing && !db->failed_log &&
+    return syncs_by_time(db) && !db->syncing && !db->failed_log &&
            now - db->synced_us >= EVERYSEC_US;
 }
 
@@ -840,7 +850,7 @@ static int sync_timeout_ms(const struct db *db)
 {
     if (db->syncing) return -1; /* its return is news for db_poll_fd */
     bool sync_due = db_unsynced(db);
-    if (sync_due && db->options.sync != SYNC_EVERYSEC) return -1;
+    if (sync_due && !syncs_by_time(db)) return -1;
     const struct wal_writer *log = &db->active->log;
     if (!sync_due && (log->marked || log->scrap || log->offset == 0)) return -1;
     int64_t due = sync_due ? db->synced_us + EVERYSEC_US : db->written_us + IDLE_MARK_US;

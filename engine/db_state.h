@@ -41,6 +41,7 @@ enum work_kind {
     WORK_COMPACT,
     WORK_PREPARE,
     WORK_AMEND,
+    WORK_RESERVE,
     WORK_CLEAN,
     WORK_KINDS
 };
@@ -89,7 +90,9 @@ struct db {
     enum err group_result; /* it could not be settled, and nobody asked for it yet */
     seqno last_seq;        /* of the newest change, */
     seqno logged_seq;      /* of the newest one with a record, */
-    seqno settled_seq;     /* of the newest settled one */
+    seqno settled_seq;     /* of the newest settled one, */
+    seqno sync_seq;        /* what the sync that was begun last covers, */
+    seqno durable_seq;     /* and what one that has returned did */
     struct books books;
     struct err_detail write_error; /* of the last group; code ERR_OK: it did not fail */
     uint64_t failed_log; /* 0, or: this log and all before it have to be given up before
@@ -114,8 +117,17 @@ struct db {
     /* The last edit may be durable or not: until a new manifest is in force nothing that
      * either outcome names goes. */
     bool manifest_doubt;
-    bool no_room;       /* found by background work: the last spare log is the reserve */
-    bool on_reserve;    /* the active log is the reserve: for deletes only */
+    bool filling;       /* the log being prepared is a new file, and takes room */
+    uint64_t unfilled;  /* 0, or: the number of one that found none */
+    /* A full disk: background work has found no room, and the active log is the last one
+     * for plain writes; or has been left, and this one is for deletes only. */
+    bool no_room, on_reserve;
+    bool compact_newest; /* without room: the other kind of compaction has found none */
+    bool has_deletes;    /* the active memtable holds groups begun for deletes, */
+    int64_t leave_us;    /* and without room it is left then */
+    bool reserving;
+    bool reserved;    /* the room of a log is kept for a full disk, */
+    uint64_t reserve; /* by a file of this number; 0: none had it yet */
     struct work *edits; /* finished, waiting for the manifest; oldest first */
     struct work *uninstalled; /* its edit is in force, its installation needs memory */
     struct garbage *garbage;
@@ -144,6 +156,8 @@ void work_step(struct db *db);
 void work_clean(struct db *db, const struct leftover *leftovers, size_t count);
 /* Runs background work until there is room for a group, or refuses. */
 enum err work_make_room(struct db *db, enum work_purpose purpose);
+/* A group for deletes has begun. */
+void work_note_deletes(struct db *db);
 /* Waits for jobs in flight and installs them; starts no new flush or compaction. */
 void work_finish(struct db *db);
 /* Installs what finished jobs have brought and starts none. False: there was nothing. */

@@ -48,6 +48,14 @@ struct prepare {
     struct err_detail why;
 };
 
+/* Takes the room that a full disk leaves for a flush, a compaction and their edits. */
+struct reserve {
+    struct disk_dir *dir;
+    uint64_t number, size;
+    enum err err;
+    struct err_detail why;
+};
+
 /* Makes an edit durable. */
 struct amend {
     struct disk_dir *dir;
@@ -77,6 +85,7 @@ struct work {
         struct compaction compaction;
         struct prepare prepare;
         struct amend amend;
+        struct reserve reserve;
         struct clean clean;
     };
 };
@@ -118,6 +127,7 @@ static void add_garbage(struct db *db, enum filename_kind kind, uint64_t number)
 
 #define PAUSE_FIRST_US 1000000
 #define PAUSE_LAST_US  16000000
+#define PAUSE_ROOM_US  4000000 /* the last one of small work that found no room */
 
 static void note_trouble(struct db *db, enum work_kind kind, const struct err_detail *why)
 {
@@ -126,7 +136,9 @@ static void note_trouble(struct db *db, enum work_kind kind, const struct err_de
         db_log(db, LOG_WARNING, "background work failed and is tried again: %s: %s",
                why->text, why->os_error ? strerror(why->os_error) : err_text(why->code));
     r->pause_us = r->pause_us == 0 ? PAUSE_FIRST_US : r->pause_us * 2;
-    if (r->pause_us > PAUSE_LAST_US) r->pause_us = PAUSE_LAST_US;
+    bool small = why->code == ERR_NO_SPACE && kind != WORK_COMPACT;
+    int64_t last = small ? PAUSE_ROOM_US : PAUSE_LAST_US;
+    if (r->pause_us > last) r->pause_us = last;
     r->due_us = clock_mono_us(db->env.clock) + r->pause_us;
     db->trouble = *why;
 }
@@ -150,6 +162,9 @@ int work_timeout_ms(const struct db *db)
     for (unsigned kind = 0; kind < WORK_KINDS; kind++)
         if (db->retry[kind].due_us && db->retry[kind].due_us < due)
             due = db->retry[kind].due_us;
+    if (db->no_room && db->has_deletes && db->leave_us < due &&
+        db->leave_us > clock_mono_us(db->env.clock))
+        due = db->leave_us;
     /* The way back after a failed log begins at once. */
     if (due == INT64_MAX) return db->failed_log && db->in_flight == 0 ? 0 : -1;
     int64_t left = due - clock_mono_us(db->env.clock);
@@ -192,8 +207,9 @@ static void start_flush(struct db *db)
                               .oldest_snapshot = db_oldest_snapshot(db)};
     /* Floors that a log holds and that are durable there sink what is older in a flush, too:
      * on a full disk there is no room for what has been deleted. [INV-26] */
-    if (db->no_room && !db->settling && !db->in_group && !db_unsynced(db))
-        memcpy(w->flush.floors, db->books.floors, sizeof w->flush.floors);
+    for (unsigned i = 0; i < FLOORS && db->no_room; i++)
+        if (db->books.floors[i] <= db->durable_seq)
+            w->flush.floors[i] = db->books.floors[i];
     db->flushing = true;
     submit(db, w);
 }
@@ -203,8 +219,9 @@ static void free_log(struct db *db, struct memlog *m)
     struct freed_log log = {m->log.log, m->log_size, m->log.file};
     m->log.file = NULL;
     if (m->log.offset > log.size) log.size = m->log.offset;
-    /* What a failed sync has left of a file nobody knows: it is not used again. */
-    bool fits = log.size == db->options.log_bytes && !m->log.failed;
+    /* What a failed sync has left of a file nobody knows: it is not used again. On a full
+     * disk its room is for the next flush. */
+    bool fits = log.size == db->options.log_bytes && !m->log.failed && !db->no_room;
     if (fits && db->freed_count < FREED_MAX) {
         db->freed[db->freed_count++] = log;
         return;
@@ -243,7 +260,6 @@ static enum err install_flush(struct db *db, struct flush *f)
     free_log(db, m);
     memlog_unref(m);
     db->stats.flushes++;
-    if (db->no_room) try_at_once(db); /* its log may be used again, which takes none */
     return ERR_OK;
 }
 
@@ -263,12 +279,26 @@ static void enqueue(struct db *db, struct work *w)
     *tail = w;
 }
 
+static bool pick(struct db *db, struct compaction *c)
+{
+    bool all = db->compact_all;
+    const seqno *floors = db->state.books.floors;
+    if (db->no_room) {
+        if (compact_pick_sunk(db->version, floors, db_oldest_snapshot(db), db->env.mem, c))
+            return true;
+        if (db->compact_newest && compact_pick_newest(db->version, db->env.mem, c))
+            return true;
+        all = all || compact_gives_room(db->version, floors);
+    }
+    return compact_pick(db->version, &db->options, db->state.pointer_keys, all,
+                        db->env.mem, c);
+}
+
 static void start_compaction(struct db *db)
 {
     struct compaction c;
     if (db->compacting || rests(db, WORK_COMPACT)) return;
-    if (!compact_pick(db->version, &db->options, db->state.pointer_keys, db->compact_all,
-                      db->env.mem, &c)) {
+    if (!pick(db, &c)) {
         db->compact_all = false;
         return;
     }
@@ -280,7 +310,7 @@ static void start_compaction(struct db *db)
     version_ref(db->version);
     w->compaction = c;
     db->compacting = true;
-    if (c.trivial) {
+    if (c.trivial || c.drops) {
         enqueue(db, w);
         return;
     }
@@ -292,7 +322,7 @@ static void start_compaction(struct db *db)
      * [INV-26] */
     memcpy(run->floors, db->state.books.floors, sizeof run->floors);
     run->oldest_snapshot = db_oldest_snapshot(db);
-    run->output_max = compact_output_max(run, &db->options);
+    run->output_max = run->within ? 1 : compact_output_max(run, &db->options);
     run->first_number = db->next_file;
     db->next_file += run->output_max;
     submit(db, w);
@@ -316,7 +346,7 @@ static enum err install_compaction(struct db *db, struct compaction *c)
     if (!changes) return ERR_NOMEM;
     struct version_change *added = changes + change_list(c, changes);
     for (size_t i = 0; i < outputs; i++)
-        added[i] = (struct version_change){c->level + 1,
+        added[i] = (struct version_change){compact_target(c),
                                            c->trivial ? c->inputs[0][0] : c->outputs[i]};
     for (size_t i = 0; i < inputs && !c->trivial; i++) {
         changes[i].table->deleted = true;
@@ -355,23 +385,91 @@ static void prepare_job(struct job *job)
                          "%06" PRIu64 ".log: sync of the directory", p->log.number);
 }
 
+/* One log is enough for a store that does without a reserve. */
+static bool has_reserve(const struct db *db)
+{
+    return db->options.spare_logs > 1;
+}
+
+/* Of the next log; 0: none now. Without room deletes get a short one, which grows, and the
+ * others wait until the reserve stands again. */
+static uint64_t next_log_size(const struct db *db)
+{
+    uint64_t full = db->options.log_bytes, step = db->options.write_buffer_bytes;
+    if (db->spare_count >= db->options.spare_logs) return 0;
+    if (!db->no_room || !has_reserve(db) || db->reserved) return full;
+    if (db->spare_count > 0) return 0;
+    return step < full ? step : full;
+}
+
 static void start_prepare(struct db *db)
 {
-    if (db->preparing || rests(db, WORK_PREPARE)) return;
-    if (db->spare_count >= db->options.spare_logs) return;
+    uint64_t size = next_log_size(db);
+    if (db->preparing || size == 0 || rests(db, WORK_PREPARE)) return;
     if (db->state.log_count >= STORE_LOGS_MAX) return;
     struct work *w = work_new(db, WORK_PREPARE, JOB_METADATA, prepare_job);
     if (!w) return;
-    w->prepare = (struct prepare){.mem = db->env.mem,
-                                  .dir = db->dir,
-                                  .step = db->options.write_buffer_bytes,
-                                  .log = {db->next_file++, db->options.log_bytes, NULL}};
-    if (db->freed_count > 0) {
-        w->prepare.recycled = db->freed[--db->freed_count];
-        w->prepare.log.file = w->prepare.recycled.file;
+    struct prepare *p = &w->prepare;
+    *p = (struct prepare){
+        .mem = db->env.mem, .dir = db->dir, .step = db->options.write_buffer_bytes};
+    p->log.size = size;
+    if (db->freed_count > 0 && size == db->options.log_bytes) {
+        p->recycled = db->freed[--db->freed_count];
+        p->log.file = p->recycled.file;
     }
+    /* Without room nothing else is under way: what the last attempt left is gone. */
+    bool again = db->no_room && db->unfilled && !p->recycled.number;
+    p->log.number = again ? db->unfilled : db->next_file++;
+    db->unfilled = 0;
+    db->filling = !p->recycled.number;
     db->preparing = true;
     submit(db, w);
+}
+
+/* ---- the reserve ---- */
+
+static void reserve_job(struct job *job)
+{
+    struct reserve *r = &((struct work *)job)->reserve;
+    r->err = wal_reserve(r->dir, r->number, r->size, &r->why);
+}
+
+/* Without room it waits until deletes have become a table. */
+static void start_reserve(struct db *db)
+{
+    if (!has_reserve(db) || db->reserved || db->reserving || rests(db, WORK_RESERVE))
+        return;
+    if (db->no_room && (db->immutable_count > 0 || db->has_deletes)) return;
+    struct work *w = work_new(db, WORK_RESERVE, JOB_METADATA, reserve_job);
+    if (!w) return;
+    if (!db->reserve) db->reserve = db->next_file++;
+    w->reserve = (struct reserve){
+        .dir = db->dir, .number = db->reserve, .size = db->options.log_bytes};
+    db->reserving = true;
+    submit(db, w);
+}
+
+static void give_up_reserve(struct db *db)
+{
+    if (!db->reserved) return;
+    db->reserved = false;
+    throw_away(db, FILENAME_LOG, db->reserve, RESERVE);
+}
+
+/* Level 0 is long, and a compaction that would make it shorter has failed. */
+static bool is_cramped(const struct db *db)
+{
+    return db->version->levels[0].count >= db->options.level0_slow &&
+           db->retry[WORK_COMPACT].pause_us;
+}
+
+/* There is room again when everything stands ready that a full disk takes away. */
+static void notice_room(struct db *db)
+{
+    if (!db->no_room || db->immutable_count > 0 || is_cramped(db) ||
+        db->spare_count < db->options.spare_logs || (has_reserve(db) && !db->reserved))
+        return;
+    db->no_room = db->on_reserve = false;
 }
 
 /* ---- edits ---- */
@@ -416,11 +514,11 @@ static enum err describe(struct db *db, const struct work *w, struct edit *edit)
                     (struct store_table){c->level + side, c->inputs[side][i]->meta};
         for (size_t i = 0; i < c->output_count && !c->trivial; i++)
             edit->added[edit->added_count++] =
-                (struct store_table){c->level + 1, c->outputs[i]->meta};
+                (struct store_table){compact_target(c), c->outputs[i]->meta};
         if (c->trivial)
             edit->added[edit->added_count++] =
                 (struct store_table){c->level + 1, c->inputs[0][0]->meta};
-        if (c->level > 0) {
+        if (c->level > 0 && !c->drops) {
             edit->pointer_level = c->level;
             edit->pointer_key = c->inputs[0][0]->meta.largest;
         }
@@ -528,11 +626,10 @@ static void install(struct db *db)
         return;
     }
     db->retry[WORK_AMEND] = (struct retry){0};
-    if (!db->retry[WORK_PREPARE].pause_us) db->no_room = false;
-    if (db->spare_count > 0) db->on_reserve = false;
     db->uninstalled = NULL;
     db->editing = false;
     discard(db, w);
+    notice_room(db);
 }
 
 static void amend_succeeded(struct db *db, struct work *w)
@@ -623,9 +720,10 @@ static void discard(struct db *db, struct work *w)
         compact_deinit(&w->compaction);
         break;
     case WORK_PREPARE:
-        db->preparing = false;
+        db->preparing = db->filling = false;
         if (w->prepare.log.file) disk_close(w->prepare.log.file);
         break;
+    case WORK_RESERVE: db->reserving = false; break;
     case WORK_CLEAN:
         db->cleaning = false;
         mem_free(db->env.mem, w->clean.garbage);
@@ -643,6 +741,7 @@ static enum err result(const struct work *w, const struct err_detail **why)
     case WORK_COMPACT: *why = &w->compaction.why; return w->compaction.err;
     case WORK_PREPARE: *why = &w->prepare.why; return w->prepare.err;
     case WORK_AMEND: *why = &w->amend.why; return w->amend.err;
+    case WORK_RESERVE: *why = &w->reserve.why; return w->reserve.err;
     case WORK_CLEAN:
     case WORK_KINDS: break;
     }
@@ -663,7 +762,10 @@ static void add_leftovers(struct db *db, const struct work *w)
         throw_away(db, FILENAME_LOG, w->prepare.log.number, LEFTOVER);
         if (w->prepare.recycled.number)
             throw_away(db, FILENAME_LOG, w->prepare.recycled.number, LEFTOVER);
+        else
+            db->unfilled = w->prepare.log.number;
         break;
+    case WORK_RESERVE: /* took its own away */
     case WORK_AMEND:
     case WORK_CLEAN:
     case WORK_KINDS: break;
@@ -681,11 +783,23 @@ static void give_up_freed_logs(struct db *db)
     }
 }
 
-static void meet_full_disk(struct db *db, const struct err_detail *why)
+/* A compaction that finds no room is no reason to refuse what a flush has room for, until
+ * level 0 is long. Then, and without room, small ones are tried in turn with those that
+ * are due. */
+static void meet_full_disk(struct db *db, enum work_kind kind,
+                           const struct err_detail *why)
 {
     if (why->code != ERR_NO_SPACE) return;
     give_up_freed_logs(db);
+    if (kind == WORK_COMPACT) {
+        if (!db->no_room && !is_cramped(db)) return;
+        db->compact_newest =
+            !db->compact_newest && compact_newest_count(db->version) > 0;
+        if (db->compact_newest) db->retry[kind].due_us = 0;
+    }
     db->no_room = true;
+    bool for_later = kind == WORK_RESERVE || (kind == WORK_PREPARE && db->spare_count > 0);
+    if (!for_later) give_up_reserve(db);
 }
 
 static void work_failed(struct db *db, struct work *w, const struct err_detail *why)
@@ -693,12 +807,12 @@ static void work_failed(struct db *db, struct work *w, const struct err_detail *
     if (w->kind == WORK_AMEND) {
         db->manifest_doubt = true;
         if (w->amend.roll) add_garbage(db, FILENAME_MANIFEST, w->amend.number);
-        meet_full_disk(db, why);
+        meet_full_disk(db, w->kind, why);
         amend_failed(db, w, why);
         return;
     }
     note_trouble(db, w->kind, why);
-    meet_full_disk(db, why);
+    meet_full_disk(db, w->kind, why);
     add_leftovers(db, w);
     discard(db, w);
 }
@@ -713,6 +827,11 @@ static void finish(struct db *db, struct work *w)
     if (w->kind != WORK_AMEND) db->retry[w->kind] = (struct retry){0};
     switch (w->kind) {
     case WORK_AMEND: amend_succeeded(db, w); break;
+    case WORK_RESERVE:
+        db->reserved = true;
+        discard(db, w);
+        notice_room(db);
+        break;
     case WORK_CLEAN:
         if (w->clean.failed)
             db_log(db, LOG_WARNING, "cannot delete an old file: error %d",
@@ -747,15 +866,58 @@ static void come_back(struct db *db)
     db->unproven = true;
 }
 
+/* ---- a full disk ---- */
+
+#define LEAVE_US 1000000
+
+/* What was deleted gives room back when a table says so, and a memtable becomes one only
+ * when it is left; not for each delete, though. */
+static void leave_deletes(struct db *db)
+{
+    int64_t now = clock_mono_us(db->env.clock);
+    if (!db->has_deletes || now < db->leave_us || db->immutable_count > 0 ||
+        db->spare_count == 0 || db->in_group || db->settling || db->failed_log)
+        return;
+    if (!rotate(db)) db->on_reserve = true;
+}
+
+void work_note_deletes(struct db *db)
+{
+    if (db->has_deletes) return;
+    db->has_deletes = true;
+    db->leave_us = clock_mono_us(db->env.clock) + LEAVE_US;
+}
+
+static bool is_quiet(const struct db *db)
+{
+    return !db->flushing && !db->compacting && !db->preparing && !db->reserving &&
+           !db->editing && !db->edits && !db->cleaning && !db->garbage;
+}
+
+/* One after the other, what gives room first: side by side none would find enough, and the
+ * attempt that fails needs its remains gone. */
+static void start_without_room(struct db *db)
+{
+    void (*const in_turn[])(struct db *) = {leave_deletes, start_flush, start_compaction,
+                                            start_prepare, start_reserve};
+    for (size_t i = 0; i < sizeof in_turn / sizeof in_turn[0] && is_quiet(db); i++)
+        in_turn[i](db);
+}
+
 static void start_all(struct db *db)
 {
     install(db);
     start_amend(db);
     if (!db->closing) {
         come_back(db);
-        start_flush(db);
-        start_prepare(db);
-        start_compaction(db);
+        if (db->no_room) {
+            start_without_room(db);
+        } else {
+            start_flush(db);
+            start_prepare(db);
+            start_reserve(db);
+            start_compaction(db);
+        }
         start_amend(db);
     }
     start_clean(db);
@@ -815,6 +977,7 @@ void work_finish(struct db *db)
         work_step(db);
     }
     give_up_freed_logs(db);
+    give_up_reserve(db);
     work_step(db);
     while (db->in_flight > 0) {
         sched_wait(db->env.sched);
@@ -849,22 +1012,20 @@ static bool is_full(const struct memlog *m, const struct options *o)
             memtable_bytes(m->table) >= o->memtable_bytes);
 }
 
-/* Spare logs that a group may not take. */
+/* Only deletes may take the last spare log when there may be no room for another. */
 static size_t kept_spares(const struct db *db, enum work_purpose purpose)
 {
-    return db->no_room && purpose != FOR_DELETES;
-}
-
-static size_t immutables_max(const struct db *db, enum work_purpose purpose)
-{
-    return db->options.immutables_max + (db->no_room && purpose == FOR_DELETES);
+    return purpose == FOR_WRITES && db->filling && has_reserve(db);
 }
 
 static bool can_rotate_for(const struct db *db, enum work_purpose purpose)
 {
+    const struct options *o = &db->options;
+    bool cramped = db->no_room && purpose == FOR_DELETES;
+    if (db->no_room && !cramped) return false;
     return db->spare_count > kept_spares(db, purpose) &&
-           db->immutable_count < immutables_max(db, purpose) &&
-           db->version->levels[0].count < db->options.level0_stop;
+           db->immutable_count < o->immutables_max + cramped &&
+           (cramped || db->version->levels[0].count < o->level0_stop);
 }
 
 static bool can_rotate(const struct db *db)
@@ -913,6 +1074,7 @@ static enum err rotate(struct db *db)
     old->last_seq = db->last_seq;
     db->immutables[db->immutable_count++] = old;
     db->active = next;
+    db->has_deletes = false;
     db->spare_count--;
     memmove(db->spares, db->spares + 1, db->spare_count * sizeof db->spares[0]);
     return ERR_OK;
@@ -922,11 +1084,11 @@ static enum err rotate(struct db *db)
 bool work_is_stuck(const struct db *db, enum work_purpose purpose)
 {
     if (!is_full(db->active, &db->options) || can_rotate_for(db, purpose)) return false;
+    if (db->no_room && purpose == FOR_WRITES) return true;
     const struct retry *r = db->retry;
     return r[WORK_AMEND].pause_us ||
-           (db->spare_count <= kept_spares(db, purpose) &&
-            (r[WORK_PREPARE].pause_us || db->no_room)) ||
-           (db->immutable_count >= immutables_max(db, purpose) &&
+           (db->spare_count <= kept_spares(db, purpose) && r[WORK_PREPARE].pause_us) ||
+           (db->immutable_count >= db->options.immutables_max &&
             r[WORK_FLUSH].pause_us) ||
            (db->version->levels[0].count >= db->options.level0_stop &&
             r[WORK_COMPACT].pause_us);
@@ -940,6 +1102,7 @@ static enum err refuse_for_trouble(struct db *db)
 
 static bool has_trouble(const struct db *db)
 {
+    if (db->no_room) return true;
     for (unsigned kind = 0; kind < WORK_KINDS; kind++)
         if (db->retry[kind].pause_us) return true;
     return false;
@@ -964,7 +1127,8 @@ static enum err wait_for_rotation(struct db *db, enum work_purpose purpose)
     work_step(db);
     while (!can_rotate_for(db, purpose)) {
         if (work_is_stuck(db, purpose)) return refuse_for_trouble(db);
-        if (db->in_flight == 0) return ERR_NOMEM;
+        if (db->in_flight == 0)
+            return has_trouble(db) ? refuse_for_trouble(db) : ERR_NOMEM;
         sched_wait(db->env.sched);
         work_step(db);
     }

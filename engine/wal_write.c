@@ -106,6 +106,22 @@ enum err wal_create(struct mem *mem, struct disk_dir *dir, uint64_t number, uint
     return ERR_OK;
 }
 
+enum err wal_reserve(struct disk_dir *dir, uint64_t number, uint64_t size,
+                     struct err_detail *why)
+{
+    char name[FILENAME_BYTES];
+    filename_log(number, name);
+    struct disk_file *file;
+    int rc = disk_open(dir, name, DISK_WRITE | DISK_CREATE, SITE_WAL_CREATE, &file);
+    if (!rc) {
+        rc = disk_allocate(file, size, SITE_WAL_ALLOCATE);
+        disk_close(file);
+    }
+    if (!rc) return ERR_OK;
+    (void)disk_unlink(dir, name, SITE_WAL_UNLINK);
+    return err_set(why, err_from_os(rc), rc, "%s: taking room for the reserve", name);
+}
+
 enum err wal_recycle(struct disk_dir *dir, uint64_t from, uint64_t to,
                      struct err_detail *why)
 {

@@ -233,6 +233,12 @@ enum net_call { NET_ACCEPT, NET_LISTEN, NET_POLL, NET_RECV, NET_SEND };
     X("fs/sst/write/enospc", KIND_SST, CALL_WRITE, FAULT_ERROR, ENOSPC)                  \
     X("fs/sst/write/part", KIND_SST, CALL_WRITE, FAULT_PART, EIO)                        \
     X("fs/sst/write/short", KIND_SST, CALL_WRITE, FAULT_SHORT, 0)                        \
+    X("fs/wal/allocate/after", KIND_WAL, CALL_ALLOCATE, FAULT_AFTER, EIO)                \
+    X("fs/wal/allocate/edquot", KIND_WAL, CALL_ALLOCATE, FAULT_ERROR, EDQUOT)            \
+    X("fs/wal/allocate/eintr", KIND_WAL, CALL_ALLOCATE, FAULT_ERROR, EINTR)              \
+    X("fs/wal/allocate/eio", KIND_WAL, CALL_ALLOCATE, FAULT_ERROR, EIO)                  \
+    X("fs/wal/allocate/enospc", KIND_WAL, CALL_ALLOCATE, FAULT_ERROR, ENOSPC)            \
+    X("fs/wal/allocate/part", KIND_WAL, CALL_ALLOCATE, FAULT_PART, EIO)                  \
     X("fs/wal/open/after", KIND_WAL, CALL_OPEN, FAULT_AFTER, EIO)                        \
     X("fs/wal/open/edquot", KIND_WAL, CALL_OPEN, FAULT_ERROR, EDQUOT)                    \
     X("fs/wal/open/eintr", KIND_WAL, CALL_OPEN, FAULT_ERROR, EINTR)                      \

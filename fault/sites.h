@@ -88,6 +88,7 @@
     X(SITE_SST_SYNC, "sst/sync", KIND_SST, CALL_SYNC)                                    \
     X(SITE_SST_UNLINK, "sst/unlink", KIND_SST, CALL_UNLINK)                              \
     X(SITE_SST_WRITE, "sst/write", KIND_SST, CALL_WRITE)                                 \
+    X(SITE_WAL_ALLOCATE, "wal/allocate", KIND_WAL, CALL_ALLOCATE)                        \
     X(SITE_WAL_COPY, "wal/copy", KIND_WAL, CALL_WRITE)                                   \
     X(SITE_WAL_COPYSYNC, "wal/copysync", KIND_WAL, CALL_SYNC)                            \
     X(SITE_WAL_CREATE, "wal/create", KIND_WAL, CALL_OPEN)                                \
