@@ -48,13 +48,24 @@ double compact_score(const struct version *v, const struct options *o, unsigned 
  * taken. ERR_NOMEM comes back as nothing to do. */
 bool compact_pick(struct version *v, const struct options *o, const slice *pointer_keys,
                   bool all, struct mem *mem, struct compaction *out);
+/* What to look for when the last compaction found no room on the disk. */
+enum compact_way {
+    COMPACT_DUE,     /* compact_pick: the most urgent */
+    COMPACT_NEWEST,  /* what takes about as much room as tombstones do */
+    COMPACT_SMALLEST /* one table, and what it meets below */
+};
+
 /* For a full disk, what gives room back and takes little or none. Sunk: tables of one level,
  * and of the next, that lie wholly below floors which nobody reads across. Newest: those
- * tables of level 0 down to the first with tombstones and the one below that. */
+ * tables of level 0 down to the first with tombstones and the one below that. Smallest: of
+ * the levels that need compaction the table that meets least below. */
 bool compact_pick_sunk(struct version *v, const seqno *floors, seqno oldest_snapshot,
                        struct mem *mem, struct compaction *out);
 bool compact_pick_newest(struct version *v, struct mem *mem, struct compaction *out);
-/* How many tables that would be; 0: none. */
+bool compact_pick_smallest(struct version *v, const struct options *o,
+                           const slice *pointer_keys, struct mem *mem,
+                           struct compaction *out);
+/* How many tables compact_pick_newest would take; 0: none. */
 size_t compact_newest_count(const struct version *v);
 /* Something above the deepest tables, or in level 0, has been deleted, or sunk by a floor. */
 bool compact_gives_room(const struct version *v, const seqno *floors);

@@ -135,6 +135,23 @@ static size_t cheapest(const struct version *v, unsigned l, size_t from)
     return best;
 }
 
+/* The tables of the level below that the first inputs overlap. False: no memory, and
+ * nothing is left of the compaction. */
+static bool take_below(struct compaction *c)
+{
+    const struct level *below = &c->version->levels[c->level + 1];
+    struct range r = bounds(c->inputs[0], c->input_count[0]);
+    size_t first;
+    c->input_count[1] = level_overlap(below, r.smallest, r.largest, &first);
+    c->inputs[1] = copy_tables(c->mem, below->tables + first, c->input_count[1]);
+    if (!c->inputs[1]) {
+        compact_deinit(c);
+        return false;
+    }
+    c->trivial = c->input_count[0] == 1 && c->input_count[1] == 0;
+    return true;
+}
+
 bool compact_pick(struct version *v, const struct options *o, const slice *pointer_keys,
                   bool all, struct mem *mem, struct compaction *out)
 {
@@ -151,16 +168,7 @@ bool compact_pick(struct version *v, const struct options *o, const slice *point
         c.input_count[0] = 1;
         c.inputs[0] = copy_tables(mem, &level->tables[at], 1);
     }
-    if (!c.inputs[0]) return false;
-    struct range r = bounds(c.inputs[0], c.input_count[0]);
-    size_t first;
-    c.input_count[1] = level_overlap(&v->levels[l + 1], r.smallest, r.largest, &first);
-    c.inputs[1] = copy_tables(mem, v->levels[l + 1].tables + first, c.input_count[1]);
-    if (!c.inputs[1]) {
-        compact_deinit(&c);
-        return false;
-    }
-    c.trivial = c.input_count[0] == 1 && c.input_count[1] == 0;
+    if (!c.inputs[0] || !take_below(&c)) return false;
     *out = c;
     return true;
 }
@@ -224,6 +232,34 @@ bool compact_pick_newest(struct version *v, struct mem *mem, struct compaction *
         return false;
     }
     c.input_count[0] = count;
+    *out = c;
+    return true;
+}
+
+bool compact_pick_smallest(struct version *v, const struct options *o,
+                           const slice *pointer_keys, struct mem *mem,
+                           struct compaction *out)
+{
+    struct table *best = NULL;
+    double least = 0;
+    unsigned best_level = 0;
+    for (unsigned l = 0; l + 1 < LEVELS_MAX; l++) {
+        const struct level *level = &v->levels[l];
+        if (compact_score(v, o, l) < 1.0) continue;
+        size_t at = l == 0 ? level->count - 1
+                           : cheapest(v, l, behind_pointer(level, pointer_keys[l]));
+        struct table *t = level->tables[at];
+        double bytes = price(v, l, t) * (double)t->meta.size;
+        if (best && bytes >= least) continue;
+        best = t;
+        best_level = l;
+        least = bytes;
+    }
+    if (!best) return false;
+    struct compaction c = {.version = v, .level = best_level, .mem = mem};
+    c.inputs[0] = copy_tables(mem, &best, 1);
+    c.input_count[0] = 1;
+    if (!c.inputs[0] || !take_below(&c)) return false;
     *out = c;
     return true;
 }

@@ -7,6 +7,7 @@
 #ifndef ENGINE_DB_STATE_H
 #define ENGINE_DB_STATE_H
 
+#include "engine/compact.h"
 #include "engine/db.h"
 #include "engine/log_sync.h"
 #include "engine/memlog.h"
@@ -118,11 +119,10 @@ struct db {
      * either outcome names goes. */
     bool manifest_doubt;
     bool filling;       /* the log being prepared is a new file, and takes room */
-    uint64_t unfilled;  /* 0, or: the number of one that found none */
     /* A full disk: background work has found no room, and the active log is the last one
      * for plain writes; or has been left, and this one is for deletes only. */
     bool no_room, on_reserve;
-    bool compact_newest; /* without room: the other kind of compaction has found none */
+    enum compact_way way; /* of the next compaction */
     bool has_deletes;    /* the active memtable holds groups begun for deletes, */
     int64_t leave_us;    /* and without room it is left then */
     bool reserving;

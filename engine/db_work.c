@@ -281,17 +281,18 @@ static void enqueue(struct db *db, struct work *w)
 
 static bool pick(struct db *db, struct compaction *c)
 {
-    bool all = db->compact_all;
+    struct version *v = db->version;
+    struct mem *mem = db->env.mem;
     const seqno *floors = db->state.books.floors;
-    if (db->no_room) {
-        if (compact_pick_sunk(db->version, floors, db_oldest_snapshot(db), db->env.mem, c))
-            return true;
-        if (db->compact_newest && compact_pick_newest(db->version, db->env.mem, c))
-            return true;
-        all = all || compact_gives_room(db->version, floors);
-    }
-    return compact_pick(db->version, &db->options, db->state.pointer_keys, all,
-                        db->env.mem, c);
+    const slice *pointers = db->state.pointer_keys;
+    bool all = db->compact_all || (db->no_room && compact_gives_room(v, floors));
+    if (db->no_room && compact_pick_sunk(v, floors, db_oldest_snapshot(db), mem, c))
+        return true;
+    if (db->way == COMPACT_NEWEST && compact_pick_newest(v, mem, c)) return true;
+    if (db->way == COMPACT_SMALLEST &&
+        compact_pick_smallest(v, &db->options, pointers, mem, c))
+        return true;
+    return compact_pick(v, &db->options, pointers, all, mem, c);
 }
 
 static void start_compaction(struct db *db)
@@ -365,6 +366,7 @@ static enum err install_compaction(struct db *db, struct compaction *c)
     if (e) return e;
     db->stats.compactions += !c->trivial;
     db->stats.trivial_moves += c->trivial;
+    if (!db->no_room) db->way = COMPACT_DUE;
     return ERR_OK;
 }
 
@@ -417,10 +419,7 @@ static void start_prepare(struct db *db)
         p->recycled = db->freed[--db->freed_count];
         p->log.file = p->recycled.file;
     }
-    /* Without room nothing else is under way: what the last attempt left is gone. */
-    bool again = db->no_room && db->unfilled && !p->recycled.number;
-    p->log.number = again ? db->unfilled : db->next_file++;
-    db->unfilled = 0;
+    p->log.number = db->next_file++;
     db->filling = !p->recycled.number;
     db->preparing = true;
     submit(db, w);
@@ -456,10 +455,10 @@ static void give_up_reserve(struct db *db)
     throw_away(db, FILENAME_LOG, db->reserve, RESERVE);
 }
 
-/* Level 0 is long, and a compaction that would make it shorter has failed. */
+/* Level 0 is full, and a compaction that would make it shorter has failed. */
 static bool is_cramped(const struct db *db)
 {
-    return db->version->levels[0].count >= db->options.level0_slow &&
+    return db->version->levels[0].count >= db->options.level0_stop &&
            db->retry[WORK_COMPACT].pause_us;
 }
 
@@ -748,22 +747,32 @@ static enum err result(const struct work *w, const struct err_detail **why)
     return ERR_OK;
 }
 
+/* Attempts on a full disk may go on for days. Nothing else has been numbered meanwhile, and
+ * nothing is before the remains are gone. */
+static void give_back_numbers(struct db *db, uint64_t first, uint64_t count)
+{
+    if (db->no_room && db->next_file == first + count) db->next_file = first;
+}
+
 /* The files that a failed work may have left. */
 static void add_leftovers(struct db *db, const struct work *w)
 {
     const struct compaction *c = &w->compaction;
     switch (w->kind) {
-    case WORK_FLUSH: throw_away(db, FILENAME_SST, w->flush.number, LEFTOVER); break;
+    case WORK_FLUSH:
+        throw_away(db, FILENAME_SST, w->flush.number, LEFTOVER);
+        give_back_numbers(db, w->flush.number, 1);
+        break;
     case WORK_COMPACT:
         for (size_t i = 0; i <= c->output_count && i < c->output_max; i++)
             throw_away(db, FILENAME_SST, c->first_number + i, LEFTOVER);
+        give_back_numbers(db, c->first_number, c->output_max);
         break;
     case WORK_PREPARE:
         throw_away(db, FILENAME_LOG, w->prepare.log.number, LEFTOVER);
         if (w->prepare.recycled.number)
             throw_away(db, FILENAME_LOG, w->prepare.recycled.number, LEFTOVER);
-        else
-            db->unfilled = w->prepare.log.number;
+        give_back_numbers(db, w->prepare.log.number, 1);
         break;
     case WORK_RESERVE: /* took its own away */
     case WORK_AMEND:
@@ -783,19 +792,29 @@ static void give_up_freed_logs(struct db *db)
     }
 }
 
+/* After a compaction that found no room a smaller one is tried at once, until there is
+ * none. */
+static void compact_less(struct db *db)
+{
+    enum compact_way next = db->way == COMPACT_DUE      ? COMPACT_NEWEST
+                            : db->way == COMPACT_NEWEST ? COMPACT_SMALLEST
+                                                        : COMPACT_DUE;
+    if (next == COMPACT_NEWEST && compact_newest_count(db->version) == 0)
+        next = COMPACT_SMALLEST;
+    db->way = next;
+    if (next != COMPACT_DUE) db->retry[WORK_COMPACT].due_us = 0;
+}
+
 /* A compaction that finds no room is no reason to refuse what a flush has room for, until
- * level 0 is long. Then, and without room, small ones are tried in turn with those that
- * are due. */
+ * level 0 is full. */
 static void meet_full_disk(struct db *db, enum work_kind kind,
                            const struct err_detail *why)
 {
     if (why->code != ERR_NO_SPACE) return;
     give_up_freed_logs(db);
     if (kind == WORK_COMPACT) {
+        compact_less(db);
         if (!db->no_room && !is_cramped(db)) return;
-        db->compact_newest =
-            !db->compact_newest && compact_newest_count(db->version) > 0;
-        if (db->compact_newest) db->retry[kind].due_us = 0;
     }
     db->no_room = true;
     bool for_later = kind == WORK_RESERVE || (kind == WORK_PREPARE && db->spare_count > 0);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/db_state.h"
 #include "fault/plan.h"
 
 static void begin(struct teststore *t, enum sync_policy sync)
@@ -239,28 +240,46 @@ static void recovery_without_room_refuses_and_changes_nothing_until_there_is_roo
     CHECK(refused > 8);
 }
 
-/* Puts until the disk is full and puts are refused. */
-static void fill_up(struct teststore *t)
+#define FULL_BYTES 60000
+
+static void key_of(int i, char key[16])
+{
+    snprintf(key, 16, "k%03d", i * 7 % 1000);
+}
+
+/* Puts until the disk is full and puts are refused. Returns how many were taken. */
+static int fill_up(struct teststore *t, enum sync_policy sync)
 {
     char key[16], value[101];
+    int taken = 0;
     memset(value, 'v', sizeof value - 1);
     value[sizeof value - 1] = 0;
     teststore_init(t);
-    t->options.sync = SYNC_ALWAYS;
+    t->options.sync = sync;
     t->options.spare_logs = 2;
+    t->options.level0_tables = 4;
     REQUIRE_INT(teststore_open(t), ERR_OK);
-    REQUIRE_INT(teststore_put(t, "a", "1"), ERR_OK);
     db_step(t->db);
-    disk_sim_set_capacity(t->disk, 40000);
-    for (int i = 0; i < 1000 && !db_refuses(t->db); i++) {
-        snprintf(key, sizeof key, "k%03d", i);
-        (void)teststore_put(t, key, value);
+    disk_sim_set_capacity(t->disk, FULL_BYTES);
+    for (; taken < 1000 && !db_refuses(t->db); db_step(t->db)) {
+        key_of(taken, key);
+        if (teststore_put(t, key, value) == ERR_OK) taken++;
+        clock_manual_advance(&t->clock, 1);
+    }
+    REQUIRE(db_refuses(t->db) && taken > 100);
+    CHECK_INT(teststore_put(t, "b", "refused"), ERR_WRITES_REFUSED);
+    CHECK_INT(db_write_error(t->db)->os_error, ENOSPC);
+    return taken;
+}
+
+/* Steps as a loop would; whether writes are accepted before so much time has passed. */
+static bool resumes_within(struct teststore *t, int ms)
+{
+    for (; ms > 0 && db_refuses(t->db); ms -= 50) {
+        clock_manual_advance(&t->clock, 50);
         db_step(t->db);
     }
-    REQUIRE(db_refuses(t->db));
-    CHECK_INT(db_write_error(t->db)->code == ERR_OK ||
-                  db_write_error(t->db)->os_error == ENOSPC,
-              1);
+    return !db_refuses(t->db);
 }
 
 static enum err delete_group(struct teststore *t, const char *key)
@@ -270,72 +289,178 @@ static enum err delete_group(struct teststore *t, const char *key)
     return e ? e : db_group_commit(t->db);
 }
 
-static void a_full_disk_still_takes_deletes(void)
+/* Of the keys of fill_up all but each `kept`-th; 0: all. Returns how many were refused. */
+static int delete_most(struct teststore *t, int taken, int kept)
+{
+    char key[16];
+    int refused = 0;
+    for (int i = 0; i < taken; i++) {
+        if (kept && i % kept == 0) continue;
+        key_of(i, key);
+        refused += delete_group(t, key) != ERR_OK;
+        clock_manual_advance(&t->clock, 1);
+        db_step(t->db);
+    }
+    return refused;
+}
+
+static int count_keys(struct teststore *t)
+{
+    struct db_iter *it;
+    int n = 0;
+    REQUIRE_INT(db_iter_new(t->db, &it), ERR_OK);
+    for (db_iter_first(it); db_iter_valid(it); db_iter_next(it))
+        n++;
+    CHECK_INT(db_iter_error(it, NULL), ERR_OK);
+    db_iter_free(it);
+    return n;
+}
+
+/* Everything is there after a killed process and, once that is durable, a power cut. */
+static void expect_after_crashes(struct teststore *t, int keys)
+{
+    disk_sim_set_capacity(t->disk, 0); /* a recovery needs room */
+    CHECK_INT(count_keys(t), keys);
+    CHECK_INT(teststore_kill(t), ERR_OK);
+    CHECK_INT(count_keys(t), keys);
+    CHECK_INT(teststore_power_cut(t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    CHECK_INT(count_keys(t), keys);
+    teststore_close(t);
+    teststore_expect_sound(t);
+    teststore_deinit(t);
+}
+
+static const enum sync_policy policies[] = {SYNC_ALWAYS, SYNC_EVERYSEC, SYNC_NO};
+
+static void a_full_disk_takes_deletes_and_no_writes_until_they_have_given_room(void)
 {
     struct teststore t;
-    char key[16];
-    fill_up(&t);
-    CHECK_INT(teststore_put(&t, "b", "2"), ERR_WRITES_REFUSED);
+    int taken = fill_up(&t, SYNC_ALWAYS);
     CHECK(!db_refuses_deletes(t.db));
-    for (int i = 0; i < 8; i++) {
-        snprintf(key, sizeof key, "k%03d", i);
-        CHECK_INT(delete_group(&t, key), ERR_OK);
-        db_step(t.db);
-    }
-    CHECK_INT(delete_group(&t, "a"), ERR_OK);
-    teststore_expect(&t, "a", NULL);
+    CHECK_INT(delete_group(&t, "k000"), ERR_OK);
+    teststore_expect(&t, "k000", NULL);
     CHECK(db_refuses(t.db)); /* the reserve is for deletes only */
     CHECK_INT(teststore_put(&t, "b", "2"), ERR_WRITES_REFUSED);
+    CHECK_INT(db_delete(t.db, slice_text("k007")), ERR_OK); /* without a group, too */
 
-    disk_sim_set_capacity(t.disk, 0); /* a recovery needs room */
+    disk_sim_set_capacity(t.disk, 0);
     CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
-    teststore_expect(&t, "a", NULL);
+    teststore_expect(&t, "k000", NULL);
     teststore_expect(&t, "k007", NULL);
     teststore_expect(&t, "b", NULL);
+    CHECK_INT(count_keys(&t), taken - 2);
     teststore_deinit(&t);
 }
 
+/* More tombstones than the reserve can take, of keys that are not there. */
 static void the_reserve_has_an_end(void)
 {
     struct teststore t;
+    char key[128];
     enum err e = ERR_OK;
-    fill_up(&t);
-    for (int i = 0; i < 1000 && !e; i++)
-        e = delete_group(&t, "k000");
+    int taken = fill_up(&t, SYNC_ALWAYS);
+    for (int i = 0; i < 5000 && !e; i++) {
+        snprintf(key, sizeof key, "%0100d", i);
+        e = delete_group(&t, key);
+    }
     CHECK_INT(e, ERR_WRITES_REFUSED);
-    CHECK(db_refuses_deletes(t.db));
-    teststore_expect(&t, "a", "1");
-    disk_sim_set_capacity(t.disk, 0); /* a recovery needs room */
-    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
-    teststore_expect(&t, "a", "1");
+    expect_after_crashes(&t, taken);
+}
+
+/* What a floor has sunk needs no room any more: it is in no table that a flush writes, and
+ * tables of it go unread. */
+static void a_full_store_that_is_emptied_takes_writes_again(void)
+{
+    for (int p = 0; p < 3; p++) {
+        struct teststore t;
+        fill_up(&t, policies[p]);
+        REQUIRE_INT(db_group_begin_deletes(t.db), ERR_OK);
+        CHECK_INT(batch_floor(db_batch_begin(t.db), 'k'), ERR_OK);
+        CHECK_INT(db_batch_commit(t.db), ERR_OK);
+        CHECK_INT(db_group_commit(t.db), ERR_OK);
+        CHECK_INT(count_keys(&t), 0);
+
+        CHECK(resumes_within(&t, 3000));
+        CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+        expect_after_crashes(&t, 1);
+    }
+}
+
+static void a_full_store_whose_keys_are_deleted_takes_writes_again(void)
+{
+    for (int p = 0; p < 3; p++) {
+        struct teststore t;
+        int taken = fill_up(&t, policies[p]);
+        CHECK_INT(delete_most(&t, taken, 0), 0);
+        CHECK_INT(count_keys(&t), 0);
+
+        CHECK(resumes_within(&t, 5000));
+        CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+        expect_after_crashes(&t, 1);
+    }
+}
+
+/* A compaction of everything would take what is left of it at once, for which there is no
+ * room. */
+static void a_full_store_most_of_whose_keys_are_deleted_takes_writes_again(void)
+{
+    for (int p = 0; p < 3; p++) {
+        struct teststore t;
+        int taken = fill_up(&t, policies[p]), kept = (taken + 3) / 4;
+        CHECK_INT(delete_most(&t, taken, 4), 0);
+        CHECK_INT(count_keys(&t), kept);
+
+        CHECK(resumes_within(&t, 10000));
+        CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+        expect_after_crashes(&t, kept + 1);
+    }
+}
+
+static void a_full_store_takes_writes_again_when_somebody_else_makes_room(void)
+{
+    for (int p = 0; p < 3; p++) {
+        struct teststore t;
+        int taken = fill_up(&t, policies[p]);
+        CHECK(!resumes_within(&t, 60000));
+        CHECK_INT(count_keys(&t), taken);
+
+        disk_sim_set_capacity(t.disk, FULL_BYTES + 20000);
+        CHECK(resumes_within(&t, 5000));
+        CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+        expect_after_crashes(&t, taken + 1);
+    }
+}
+
+static void what_finds_no_room_uses_up_no_numbers(void)
+{
+    struct teststore t;
+    fill_up(&t, SYNC_EVERYSEC);
+    CHECK(!resumes_within(&t, 60000));
+    uint64_t next = t.db->next_file;
+    CHECK(!resumes_within(&t, 600000));
+    CHECK(t.db->next_file <= next + 2);
     teststore_deinit(&t);
 }
 
-/* What a floor has sunk needs no room any more, and its logs are used again. */
-static void a_full_store_can_be_emptied(void)
+/* Without it a full disk has nothing left for the flush that all else waits for. */
+static void the_room_of_a_log_is_kept_while_there_is_any(void)
 {
     struct teststore t;
-    char keys[256];
-    fill_up(&t);
-    REQUIRE_INT(db_group_begin_deletes(t.db), ERR_OK);
-    struct batch *b = db_batch_begin(t.db);
-    CHECK_INT(batch_floor(b, 'a'), ERR_OK);
-    CHECK_INT(batch_floor(b, 'k'), ERR_OK);
-    CHECK_INT(db_batch_commit(t.db), ERR_OK);
-    CHECK_INT(db_group_commit(t.db), ERR_OK);
-
-    for (int i = 0; i < 40 && db_refuses(t.db); i++) {
-        clock_manual_advance(&t.clock, 1000);
-        db_step(t.db);
-    }
-    CHECK(!db_refuses(t.db));
-    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
-    disk_sim_set_capacity(t.disk, 0); /* a recovery needs room */
-    CHECK_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
-    teststore_keys(&t, keys, sizeof keys);
-    CHECK(strcmp(keys, "b") == 0);
+    teststore_init(&t);
+    t.options.spare_logs = 2;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    db_step(t.db);
+    CHECK_INT(teststore_count(&t, ".log"), 4); /* in use, ready, ready, the reserve */
+    struct plan plan = {.pattern = "fs/sst/write/enospc", .kth = 1};
+    REQUIRE_INT(plan_arm(&plan), 0);
+    teststore_fill(&t, "a", 20, 400, 0);
+    CHECK_INT(plan.fired, 1);
+    plan_disarm_all();
+    CHECK(resumes_within(&t, 2000));
+    CHECK(t.db->reserved);
+    teststore_expect_fill(&t, "a", 20, 400, 0);
     teststore_close(&t);
-    teststore_expect_sound(&t);
+    CHECK_INT(teststore_count(&t, ".log"), 3); /* it does not outlive the process */
     teststore_deinit(&t);
 }
 
@@ -349,8 +474,21 @@ CU_TestInfo engine_disk_full_tests[] = {
     {"room_that_comes_free_ends_the_pause", room_that_comes_free_ends_the_pause},
     {"recovery_without_room_refuses_and_changes_nothing_until_there_is_room",
      recovery_without_room_refuses_and_changes_nothing_until_there_is_room},
-    {"a_full_disk_still_takes_deletes", a_full_disk_still_takes_deletes},
-    {"the_reserve_has_an_end", the_reserve_has_an_end},
-    {"a_full_store_can_be_emptied", a_full_store_can_be_emptied},
+    {"a_full_disk_takes_deletes_and_no_writes_until_they_have_given_room",
+     a_full_disk_takes_deletes_and_no_writes_until_they_have_given_room},
+    {"the_reserve_has_an_end",
+     the_reserve_has_an_end},
+    {"a_full_store_that_is_emptied_takes_writes_again",
+     a_full_store_that_is_emptied_takes_writes_again},
+    {"a_full_store_whose_keys_are_deleted_takes_writes_again",
+     a_full_store_whose_keys_are_deleted_takes_writes_again},
+    {"a_full_store_most_of_whose_keys_are_deleted_takes_writes_again",
+     a_full_store_most_of_whose_keys_are_deleted_takes_writes_again},
+    {"a_full_store_takes_writes_again_when_somebody_else_makes_room",
+     a_full_store_takes_writes_again_when_somebody_else_makes_room},
+    {"what_finds_no_room_uses_up_no_numbers",
+     what_finds_no_room_uses_up_no_numbers},
+    {"the_room_of_a_log_is_kept_while_there_is_any",
+     the_room_of_a_log_is_kept_while_there_is_any},
     CU_TEST_INFO_NULL,
 };

@@ -326,20 +326,39 @@ static bool refuses(struct testserver *t)
     return db_refuses(server_db(t->server));
 }
 
+/* Returns how many keys there are. */
+static int fill_disk(struct testserver *t, enum sync_policy policy)
+{
+    char command[1200];
+    int n = 1;
+    testserver_init(t);
+    t->config.appendfsync = policy;
+    t->geometry.spare_logs = 2;
+    testserver_start(t);
+    testserver_expect(t, "SET k v", "+OK\r\n");
+    disk_sim_set_capacity(t->disk, 1000000);
+    for (; n < 2000 && !refuses(t); n++) {
+        snprintf(command, sizeof command, "SET key%d %01000d\r\n", n - 1, n);
+        testserver_talk(t, t->peer, slice_text(command));
+    }
+    REQUIRE(refuses(t));
+    return n;
+}
+
+/* Waits until the server takes a write, at most so many seconds. */
+static void expect_resumed(struct testserver *t, int seconds)
+{
+    for (int i = 0; i < 10 * seconds && refuses(t); i++)
+        testserver_wait(t, 100);
+    testserver_expect(t, "SET k w", "+OK\r\n");
+    testserver_expect(t, "DBSIZE", ":1\r\n");
+    CHECK(strstr(t->log, "writes are accepted again") != NULL);
+}
+
 static void a_full_disk_takes_what_only_removes_and_can_be_emptied(void)
 {
     struct testserver t;
-    char command[200];
-    testserver_init(&t);
-    t.geometry.spare_logs = 2;
-    testserver_start(&t);
-    testserver_expect(&t, "SET k v", "+OK\r\n");
-    disk_sim_set_capacity(t.disk, 40000);
-    for (int i = 0; i < 1000 && !refuses(&t); i++) {
-        snprintf(command, sizeof command, "SET key%d %0100d\r\n", i, i);
-        testserver_talk(&t, t.peer, slice_text(command));
-    }
-    REQUIRE(refuses(&t));
+    fill_disk(&t, SYNC_ALWAYS);
     testserver_expect(&t, "SET k w", MISCONF "No space left on device\r\n");
     CHECK(strstr(t.log, "writes are refused: ") != NULL);
     CHECK(strstr(t.log, "writes are accepted again") == NULL);
@@ -352,14 +371,25 @@ static void a_full_disk_takes_what_only_removes_and_can_be_emptied(void)
     testserver_expect(&t, "SET k w", MISCONF "No space left on device\r\n");
     testserver_expect(&t, "EXISTS key0 key1 key2 k", ":0\r\n");
     testserver_expect(&t, "FLUSHALL", "+OK\r\n");
-    for (int i = 0; i < 60 && refuses(&t); i++)
-        testserver_wait(&t, 1000);
-    testserver_expect(&t, "SET k w", "+OK\r\n");
-    CHECK(strstr(t.log, "writes are accepted again") != NULL);
-    testserver_expect(&t, "DBSIZE", ":1\r\n");
+    expect_resumed(&t, 3);
     disk_sim_set_capacity(t.disk, 0);
     testserver_kill(&t);
     testserver_expect(&t, "DBSIZE", ":1\r\n");
+    testserver_close(&t);
+}
+
+static void a_full_disk_is_emptied_key_by_key_and_takes_writes_again(void)
+{
+    struct testserver t;
+    char command[64];
+    int n = fill_disk(&t, SYNC_EVERYSEC);
+    testserver_expect(&t, "SET k w", MISCONF "No space left on device\r\n");
+    testserver_expect(&t, "DEL k", ":1\r\n");
+    for (int i = 0; i < n - 1; i++) {
+        snprintf(command, sizeof command, "DEL key%d", i);
+        testserver_expect(&t, command, ":1\r\n");
+    }
+    expect_resumed(&t, 5);
     testserver_close(&t);
 }
 
@@ -367,6 +397,8 @@ CU_TestInfo server_server_tests[] = {
     {"values_survive_a_restart_and_a_kill", values_survive_a_restart_and_a_kill},
     {"what_was_acknowledged_under_always_survives_a_power_cut",
      what_was_acknowledged_under_always_survives_a_power_cut},
+    {"a_full_disk_is_emptied_key_by_key_and_takes_writes_again",
+     a_full_disk_is_emptied_key_by_key_and_takes_writes_again},
     {"writes_of_many_clients_share_one_sync", writes_of_many_clients_share_one_sync},
     {"reading_costs_no_sync", reading_costs_no_sync},
     {"every_reply_from_the_first_write_of_a_failed_turn_is_the_error",
