@@ -387,12 +387,12 @@ static uint32_t sync_enter(struct sim *s)
 static bool sync_finds_disk_full(struct sim *s, uint32_t inode)
 {
     const struct disk_sim_config *c = &s->config;
-    if (!c->capacity_bytes || c->full != DISK_FULL_AT_SYNC) return false;
+    if (!s->now.capacity || c->full != DISK_FULL_AT_SYNC) return false;
     if (c->kinder & DISK_KINDER(DISK_R15)) return false;
     for (uint32_t r = sim_inode(s, inode)->regs; r; r = sim_reg(s, r)->next) {
         uint32_t last = sim_reg(s, r)->last;
         if (!(sim_version(s, last)->flags & VERSION_LIMBO))
-            return sim_chunks_used(s) > c->capacity_bytes >> s->chunk_shift;
+            return sim_chunks_used(s) > s->now.capacity;
     }
     return false;
 }
@@ -488,6 +488,7 @@ int disk_sim_new(struct mem *mem, const struct disk_sim_config *config, struct d
     s->mem = mem;
     s->config = *config;
     s->chunk_shift = (uint32_t)__builtin_ctz(chunk);
+    s->now.capacity = config->capacity_bytes >> s->chunk_shift;
     sim_pools_init(s);
     uint32_t root = sim_inode_new(s, true);
     assert(root == SIM_ROOT);
@@ -516,7 +517,8 @@ void disk_sim_set_sched(struct disk *disk, struct sched *sched)
 
 void disk_sim_set_capacity(struct disk *disk, uint64_t bytes)
 {
-    sim_of(disk)->config.capacity_bytes = bytes;
+    struct sim *s = sim_of(disk);
+    s->now.capacity = bytes >> s->chunk_shift;
 }
 
 uint32_t disk_sim_microops(const struct disk *disk)

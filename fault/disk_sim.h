@@ -133,6 +133,7 @@ int disk_sim_new(struct mem *mem, const struct disk_sim_config *config,
 void disk_sim_free(struct disk *disk); /* NULL is allowed */
 const struct disk_sim_config *disk_sim_config(const struct disk *disk);
 void disk_sim_set_sched(struct disk *disk, struct sched *sched);
+/* From now on, or until the snapshot of before is rolled back to. */
 void disk_sim_set_capacity(struct disk *disk, uint64_t bytes);
 
 /* ---- crashes ---- */

@@ -170,7 +170,7 @@ uint64_t sim_chunks_used(struct sim *s)
 /* True when a full disk shows at the write. */
 static bool room_is_checked(const struct sim *s)
 {
-    if (!s->config.capacity_bytes) return false;
+    if (!s->now.capacity) return false;
     return s->config.full == DISK_FULL_AT_WRITE ||
            s->config.kinder & DISK_KINDER(DISK_R15);
 }
@@ -179,7 +179,7 @@ static bool room_is_checked(const struct sim *s)
 static size_t room_for(struct sim *s, const struct sim_inode *in, uint32_t offset,
                        size_t n)
 {
-    uint64_t all = s->config.capacity_bytes >> s->chunk_shift, used = sim_chunks_used(s);
+    uint64_t all = s->now.capacity, used = sim_chunks_used(s);
     uint64_t room = all > used ? all - used : 0;
     uint32_t end = offset + (uint32_t)n;
     for (uint32_t at = offset; at < end;) {

@@ -161,6 +161,7 @@ struct sim_now {
     uint32_t fail_error;
     uint32_t fail_armed;
     uint64_t fail_bytes;
+    uint64_t capacity; /* chunks; 0: no limit */
 };
 
 struct sim_undo {

@@ -369,7 +369,7 @@ int images_lazy(struct images *im, uint64_t leaves_max, image_fn *fn, void *arg,
                 struct images_lazy *out)
 {
     assert(im->open && !im->lazy && im->tau <= 1);
-    assert(im->profile != DISK_O && !im->sim->config.capacity_bytes);
+    assert(im->profile != DISK_O && !im->sim->now.capacity);
     struct sim_lazy hooks = {decide_content, decide_size, im};
     struct lazy l = {im, out, leaves_max, fn, arg};
     uint32_t bad = im->sim->now.bad;

@@ -287,10 +287,18 @@ static void fill_batch(struct run *r, const struct tape_op *op, struct batch *b)
     if (e) run_break(r, "batch: %s", err_text(e));
 }
 
-static void begin_group(struct run *r)
+static void begin_group(struct run *r, enum err (*begin)(struct db *db))
 {
     r->in_group = true;
-    r->dropped = db_group_begin(r->db) != ERR_OK;
+    r->dropped = begin(r->db) != ERR_OK;
+}
+
+static bool only_removes(const struct tape_op *op)
+{
+    for (unsigned i = 0; i < op->count; i++)
+        if (op->entries[i].change != TAPE_DELETE && op->entries[i].change != TAPE_FLOOR)
+            return false;
+    return true;
 }
 
 static void commit_group(struct run *r)
@@ -321,7 +329,7 @@ static void write_batch(struct run *r, const struct tape_op *op)
 {
     bool own = !r->in_group;
     struct batch batch;
-    if (own) begin_group(r);
+    if (own) begin_group(r, only_removes(op) ? db_group_begin_deletes : db_group_begin);
     batch_init(&batch, mem_libc(), 0);
     fill_batch(r, op, &batch);
     if (!r->dropped && db_write(r->db, &batch) != ERR_OK)
@@ -456,7 +464,7 @@ static void play_operation(struct run *r, const struct tape_op *op)
     switch (op->kind) {
     case TAPE_WRITE: write_batch(r, op); break;
     case TAPE_BEGIN:
-        if (!r->in_group) begin_group(r);
+        if (!r->in_group) begin_group(r, db_group_begin);
         break;
     case TAPE_COMMIT: commit_group(r); break;
     case TAPE_GET: check_get(r, op->key); break;
@@ -608,6 +616,7 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
 void run_play(struct run *r, const uint8_t *tape, size_t size)
 {
     run_keys(r->trial, tape, size);
+    disk_sim_set_capacity(r->disk, r->scenario->capacity_bytes);
     disk_tap_on(&r->tap, r->disk, on_tap, r);
     r->tap.drop = r->drop ? on_drop : NULL;
     r->tap.opened = r->on_opened || r->switching ? on_opened : NULL;

@@ -75,6 +75,19 @@ static const struct geometry packed = {.name = "packed",
                                        .filter_bits = 0,
                                        .compressed = true};
 
+/* Logs to spare, and a reserve. */
+static const struct geometry spared = {.name = "spared",
+                                       .memtable_bytes = 1024,
+                                       .log_bytes = 256,
+                                       .block_bytes = 256,
+                                       .table_bytes = 1024,
+                                       .level1_bytes = 4096,
+                                       .manifest_bytes = 4096,
+                                       .write_buffer_bytes = 256,
+                                       .level0_tables = 4,
+                                       .spare_logs = 2,
+                                       .filter_bits = 0};
+
 /* ---- scenarios ---- */
 
 /* Of whole servers. */
@@ -332,6 +345,22 @@ const struct scenario scenarios[] = {
      .before = FEW "; step",
      .tape = "put a2 8; fail 6; put b1 24; put b2 8; get b1; clock 1000; step; "
              "fail 117; put c1 24; put c2 8; clock 1000; step"},
+    {.name = "full-disk-deletes",
+     .purpose = "A full disk takes deletes only; what they free lets writes in again.",
+     .geometry = &spared,
+     .policy = SYNC_ALWAYS,
+     .capacity_bytes = 4096,
+     .before = "put a0 200; put a1 200; put b0 200; step; put b1 200; step",
+     .tape = "put c0 200; put c1 200; del a0; del a1; get b0; clock 1000; step; "
+             "clock 1000; step; put c2 8"},
+    {.name = "full-disk-floor",
+     .purpose = "A floor makes room on a full disk, but only once it cannot be lost.",
+     .geometry = &spared,
+     .policy = SYNC_NO,
+     .capacity_bytes = 3584,
+     .before = "put a0 200; put a1 200; put b0 200; step; put b1 200; step",
+     .tape = "put c0 200; put c1 200; floor c; get c0; clock 1000; step; clock 1000; "
+             "step; clock 1000; step; put c2 8"},
     {.name = "failed-edit",
      .purpose = "Nobody knows whether an edit is durable; a new manifest ends the doubt.",
      .geometry = &wide,
@@ -717,7 +746,7 @@ void scenario_options(const struct scenario *s, struct options *out)
     out->level_ratio = 2;
     out->manifest_bytes = g->manifest_bytes;
     out->write_buffer_bytes = g->write_buffer_bytes;
-    out->spare_logs = 1;
+    out->spare_logs = g->spare_logs ? g->spare_logs : 1;
     for (unsigned l = 0; l < LEVELS_MAX; l++)
         out->codecs[l] = g->compressed ? CODEC_BEST : CODEC_NONE;
 }

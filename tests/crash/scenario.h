@@ -23,6 +23,7 @@ struct geometry {
     size_t memtable_bytes, log_bytes, block_bytes, table_bytes;
     size_t level1_bytes, manifest_bytes, write_buffer_bytes;
     unsigned level0_tables;
+    unsigned spare_logs; /* 0: one, and no reserve for a full disk */
     unsigned filter_bits;
     bool compressed; /* all levels, where the codec is built in */
 };
@@ -45,6 +46,7 @@ struct scenario {
     const char *tape;        /* NULL: waiting, or a dialogue */
     const char *dialogue;    /* with a whole server (dialogue.h): `before` is one, too */
     const char *waiting;     /* for what; NULL: live */
+    uint64_t capacity_bytes; /* of the disk while the tape is played; 0: no limit */
     /* The store is closed and damaged before `tape`, which begins with a repair; `lost` is
      * what that costs: a tape that the model alone plays. */
     struct damage damages[DAMAGES_MAX];

@@ -95,6 +95,7 @@ uint32_t trial_handles(const struct disk *disk)
 void trial_disarm(struct disk *disk)
 {
     sim_of(disk)->now.fail_armed = 0;
+    disk_sim_set_capacity(disk, 0);
 }
 
 /* ---- opening and closing ---- */

@@ -179,7 +179,7 @@ struct verdict trial_image(struct trial *t, struct disk *disk);
 
 /* Open handles of a simulated disk. */
 uint32_t trial_handles(const struct disk *disk);
-/* Takes back a failure that was ordered and has not fired. */
+/* Takes back a failure that was ordered and has not fired, and makes room. */
 void trial_disarm(struct disk *disk);
 
 #endif

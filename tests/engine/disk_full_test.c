@@ -247,19 +247,21 @@ static void key_of(int i, char key[16])
     snprintf(key, 16, "k%03d", i * 7 % 1000);
 }
 
+static void begin_with_reserve(struct teststore *t, enum sync_policy sync)
+{
+    teststore_init(t);
+    t->options.sync = sync;
+    t->options.spare_logs = 2;
+    t->options.level0_tables = 4;
+}
+
 /* Puts until the disk is full and puts are refused. Returns how many were taken. */
-static int fill_up(struct teststore *t, enum sync_policy sync)
+static int put_until_full(struct teststore *t)
 {
     char key[16], value[101];
     int taken = 0;
     memset(value, 'v', sizeof value - 1);
     value[sizeof value - 1] = 0;
-    teststore_init(t);
-    t->options.sync = sync;
-    t->options.spare_logs = 2;
-    t->options.level0_tables = 4;
-    REQUIRE_INT(teststore_open(t), ERR_OK);
-    db_step(t->db);
     disk_sim_set_capacity(t->disk, FULL_BYTES);
     for (; taken < 1000 && !db_refuses(t->db); db_step(t->db)) {
         key_of(taken, key);
@@ -270,6 +272,24 @@ static int fill_up(struct teststore *t, enum sync_policy sync)
     CHECK_INT(teststore_put(t, "b", "refused"), ERR_WRITES_REFUSED);
     CHECK_INT(db_write_error(t->db)->os_error, ENOSPC);
     return taken;
+}
+
+static int fill_up(struct teststore *t, enum sync_policy sync)
+{
+    begin_with_reserve(t, sync);
+    REQUIRE_INT(teststore_open(t), ERR_OK);
+    db_step(t->db);
+    return put_until_full(t);
+}
+
+/* The same in a store whose level 0 is never due. */
+static int fill_up_level0(struct teststore *t)
+{
+    begin_with_reserve(t, SYNC_EVERYSEC);
+    t->options.level0_tables = t->options.level0_slow = t->options.level0_stop = 100;
+    REQUIRE_INT(teststore_open(t), ERR_OK);
+    db_step(t->db);
+    return put_until_full(t);
 }
 
 /* Steps as a loop would; whether writes are accepted before so much time has passed. */
@@ -416,6 +436,46 @@ static void a_full_store_most_of_whose_keys_are_deleted_takes_writes_again(void)
     }
 }
 
+static void what_is_deleted_gives_room_although_no_level_is_due(void)
+{
+    struct teststore t;
+    int taken = fill_up_level0(&t);
+    CHECK_INT(delete_most(&t, taken, 0), 0);
+    CHECK(resumes_within(&t, 5000));
+    expect_after_crashes(&t, 0);
+}
+
+/* Half of everything has no room beside it: the newest tables take in one more at a time. */
+static void what_is_left_of_the_newest_tables_needs_the_least_room(void)
+{
+    struct teststore t;
+    int taken = fill_up_level0(&t);
+    CHECK_INT(delete_most(&t, taken, 2), 0);
+    CHECK(resumes_within(&t, 10000));
+    CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+    expect_after_crashes(&t, (taken + 1) / 2 + 1);
+}
+
+/* The lowest level is rewritten by no compaction of what lies above. */
+static void tables_below_a_floor_go_unread_from_every_level(void)
+{
+    struct teststore t;
+    begin_with_reserve(&t, SYNC_EVERYSEC);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    teststore_fill(&t, "a", 100, 100, 0);
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+    put_until_full(&t);
+    REQUIRE_INT(db_group_begin_deletes(t.db), ERR_OK);
+    struct batch *b = db_batch_begin(t.db);
+    CHECK_INT(batch_floor(b, 'a'), ERR_OK);
+    CHECK_INT(batch_floor(b, 'k'), ERR_OK);
+    CHECK_INT(db_batch_commit(t.db), ERR_OK);
+    CHECK_INT(db_group_commit(t.db), ERR_OK);
+    CHECK(resumes_within(&t, 3000));
+    CHECK_INT(teststore_count(&t, ".sst"), 0);
+    expect_after_crashes(&t, 0);
+}
+
 static void a_full_store_takes_writes_again_when_somebody_else_makes_room(void)
 {
     for (int p = 0; p < 3; p++) {
@@ -476,8 +536,7 @@ CU_TestInfo engine_disk_full_tests[] = {
      recovery_without_room_refuses_and_changes_nothing_until_there_is_room},
     {"a_full_disk_takes_deletes_and_no_writes_until_they_have_given_room",
      a_full_disk_takes_deletes_and_no_writes_until_they_have_given_room},
-    {"the_reserve_has_an_end",
-     the_reserve_has_an_end},
+    {"the_reserve_has_an_end", the_reserve_has_an_end},
     {"a_full_store_that_is_emptied_takes_writes_again",
      a_full_store_that_is_emptied_takes_writes_again},
     {"a_full_store_whose_keys_are_deleted_takes_writes_again",
@@ -486,9 +545,14 @@ CU_TestInfo engine_disk_full_tests[] = {
      a_full_store_most_of_whose_keys_are_deleted_takes_writes_again},
     {"a_full_store_takes_writes_again_when_somebody_else_makes_room",
      a_full_store_takes_writes_again_when_somebody_else_makes_room},
-    {"what_finds_no_room_uses_up_no_numbers",
-     what_finds_no_room_uses_up_no_numbers},
+    {"what_finds_no_room_uses_up_no_numbers", what_finds_no_room_uses_up_no_numbers},
     {"the_room_of_a_log_is_kept_while_there_is_any",
      the_room_of_a_log_is_kept_while_there_is_any},
+    {"what_is_deleted_gives_room_although_no_level_is_due",
+     what_is_deleted_gives_room_although_no_level_is_due},
+    {"what_is_left_of_the_newest_tables_needs_the_least_room",
+     what_is_left_of_the_newest_tables_needs_the_least_room},
+    {"tables_below_a_floor_go_unread_from_every_level",
+     tables_below_a_floor_go_unread_from_every_level},
     CU_TEST_INFO_NULL,
 };
