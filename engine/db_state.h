@@ -30,6 +30,16 @@ struct freed_log {
     struct disk_file *file;
 };
 
+/* What is kept free for a full disk: for edits, which all else ends with, and for a flush,
+ * after which its log is room for the next one. */
+enum reserve_kind { RESERVE_EDIT, RESERVE_FLUSH, RESERVES };
+
+/* Room that a file takes which is named by no state. */
+struct room {
+    bool there;
+    uint64_t number; /* of the file; 0: none had it yet */
+};
+
 /* A moment in the past of an open store. */
 struct db_snapshot {
     struct db_snapshot *newer, *older;
@@ -126,8 +136,7 @@ struct db {
     bool has_deletes;    /* the active memtable holds groups begun for deletes, */
     int64_t leave_us;    /* and without room it is left then */
     bool reserving;
-    bool reserved;    /* the room of a log is kept for a full disk, */
-    uint64_t reserve; /* by a file of this number; 0: none had it yet */
+    struct room reserve[RESERVES];
     struct work *edits; /* finished, waiting for the manifest; oldest first */
     struct work *uninstalled; /* its edit is in force, its installation needs memory */
     struct garbage *garbage;

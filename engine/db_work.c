@@ -51,6 +51,7 @@ struct prepare {
 /* Takes the room that a full disk leaves for a flush, a compaction and their edits. */
 struct reserve {
     struct disk_dir *dir;
+    enum reserve_kind kind;
     uint64_t number, size;
     enum err err;
     struct err_detail why;
@@ -393,13 +394,18 @@ static bool has_reserve(const struct db *db)
     return db->options.spare_logs > 1;
 }
 
+static bool is_reserved(const struct db *db)
+{
+    return db->reserve[RESERVE_EDIT].there && db->reserve[RESERVE_FLUSH].there;
+}
+
 /* Of the next log; 0: none now. Without room deletes get a short one, which grows, and the
  * others wait until the reserve stands again. */
 static uint64_t next_log_size(const struct db *db)
 {
     uint64_t full = db->options.log_bytes, step = db->options.write_buffer_bytes;
     if (db->spare_count >= db->options.spare_logs) return 0;
-    if (!db->no_room || !has_reserve(db) || db->reserved) return full;
+    if (!db->no_room || !has_reserve(db) || is_reserved(db)) return full;
     if (db->spare_count > 0) return 0;
     return step < full ? step : full;
 }
@@ -433,26 +439,44 @@ static void reserve_job(struct job *job)
     r->err = wal_reserve(r->dir, r->number, r->size, &r->why);
 }
 
-/* Without room it waits until deletes have become a table. */
-static void start_reserve(struct db *db)
+/* Without room that for a flush waits until deletes have become a table. */
+static void start_reserve(struct db *db, enum reserve_kind kind)
 {
-    if (!has_reserve(db) || db->reserved || db->reserving || rests(db, WORK_RESERVE))
+    struct room *room = &db->reserve[kind];
+    if (!has_reserve(db) || room->there || db->reserving || rests(db, WORK_RESERVE))
         return;
-    if (db->no_room && (db->immutable_count > 0 || db->has_deletes)) return;
+    bool waits = db->immutable_count > 0 || db->has_deletes;
+    if (db->no_room && kind == RESERVE_FLUSH && waits) return;
     struct work *w = work_new(db, WORK_RESERVE, JOB_METADATA, reserve_job);
     if (!w) return;
-    if (!db->reserve) db->reserve = db->next_file++;
-    w->reserve = (struct reserve){
-        .dir = db->dir, .number = db->reserve, .size = db->options.log_bytes};
+    if (!room->number) room->number = db->next_file++;
+    uint64_t size = db->options.log_bytes;
+    w->reserve = (struct reserve){.dir = db->dir,
+                                  .kind = kind,
+                                  .number = room->number,
+                                  .size = kind == RESERVE_EDIT ? size / 4 : size};
     db->reserving = true;
     submit(db, w);
 }
 
-static void give_up_reserve(struct db *db)
+static void start_edit_reserve(struct db *db)
 {
-    if (!db->reserved) return;
-    db->reserved = false;
-    throw_away(db, FILENAME_LOG, db->reserve, RESERVE);
+    start_reserve(db, RESERVE_EDIT);
+}
+
+static void start_flush_reserve(struct db *db)
+{
+    start_reserve(db, RESERVE_FLUSH);
+}
+
+/* False: it was not there. */
+static bool give_up_reserve(struct db *db, enum reserve_kind kind)
+{
+    struct room *room = &db->reserve[kind];
+    if (!room->there) return false;
+    room->there = false;
+    throw_away(db, FILENAME_LOG, room->number, RESERVE);
+    return true;
 }
 
 /* Level 0 is full, and a compaction that would make it shorter has failed. */
@@ -466,7 +490,7 @@ static bool is_cramped(const struct db *db)
 static void notice_room(struct db *db)
 {
     if (!db->no_room || db->immutable_count > 0 || is_cramped(db) ||
-        db->spare_count < db->options.spare_logs || (has_reserve(db) && !db->reserved))
+        db->spare_count < db->options.spare_logs || (has_reserve(db) && !is_reserved(db)))
         return;
     db->no_room = db->on_reserve = false;
 }
@@ -817,8 +841,10 @@ static void meet_full_disk(struct db *db, enum work_kind kind,
         if (!db->no_room && !is_cramped(db)) return;
     }
     db->no_room = true;
-    bool for_later = kind == WORK_RESERVE || (kind == WORK_PREPARE && db->spare_count > 0);
-    if (!for_later) give_up_reserve(db);
+    if (kind == WORK_AMEND && give_up_reserve(db, RESERVE_EDIT)) return;
+    bool for_later =
+        kind == WORK_RESERVE || (kind == WORK_PREPARE && db->spare_count > 0);
+    if (!for_later) give_up_reserve(db, RESERVE_FLUSH);
 }
 
 static void work_failed(struct db *db, struct work *w, const struct err_detail *why)
@@ -847,7 +873,7 @@ static void finish(struct db *db, struct work *w)
     switch (w->kind) {
     case WORK_AMEND: amend_succeeded(db, w); break;
     case WORK_RESERVE:
-        db->reserved = true;
+        db->reserve[w->reserve.kind].there = true;
         discard(db, w);
         notice_room(db);
         break;
@@ -917,8 +943,9 @@ static bool is_quiet(const struct db *db)
  * attempt that fails needs its remains gone. */
 static void start_without_room(struct db *db)
 {
-    void (*const in_turn[])(struct db *) = {leave_deletes, start_flush, start_compaction,
-                                            start_prepare, start_reserve};
+    void (*const in_turn[])(struct db *) = {leave_deletes, start_edit_reserve,
+                                            start_flush,   start_compaction,
+                                            start_prepare, start_flush_reserve};
     for (size_t i = 0; i < sizeof in_turn / sizeof in_turn[0] && is_quiet(db); i++)
         in_turn[i](db);
 }
@@ -934,7 +961,8 @@ static void start_all(struct db *db)
         } else {
             start_flush(db);
             start_prepare(db);
-            start_reserve(db);
+            start_edit_reserve(db);
+            start_flush_reserve(db);
             start_compaction(db);
         }
         start_amend(db);
@@ -996,7 +1024,8 @@ void work_finish(struct db *db)
         work_step(db);
     }
     give_up_freed_logs(db);
-    give_up_reserve(db);
+    give_up_reserve(db, RESERVE_EDIT);
+    give_up_reserve(db, RESERVE_FLUSH);
     work_step(db);
     while (db->in_flight > 0) {
         sched_wait(db->env.sched);

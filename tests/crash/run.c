@@ -586,6 +586,7 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
     config.tau = 1;
     *r = (struct run){.scenario = s, .trial = t};
     if (disk_sim_new(mem_libc(), &config, &r->disk)) abort();
+    disk_sim_set_capacity(r->disk, s->capacity_bytes);
     r->watched = order_watch_init(&r->watch, r->disk, trial_disorder, t);
     clock_manual_init(&r->clock, TRIAL_WALL_MS);
     if (s->scheduled) r->switching = switching_new(r);
@@ -616,7 +617,6 @@ bool run_start(struct run *r, const struct scenario *s, struct trial *t,
 void run_play(struct run *r, const uint8_t *tape, size_t size)
 {
     run_keys(r->trial, tape, size);
-    disk_sim_set_capacity(r->disk, r->scenario->capacity_bytes);
     disk_tap_on(&r->tap, r->disk, on_tap, r);
     r->tap.drop = r->drop ? on_drop : NULL;
     r->tap.opened = r->on_opened || r->switching ? on_opened : NULL;

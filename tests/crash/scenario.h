@@ -46,7 +46,7 @@ struct scenario {
     const char *tape;        /* NULL: waiting, or a dialogue */
     const char *dialogue;    /* with a whole server (dialogue.h): `before` is one, too */
     const char *waiting;     /* for what; NULL: live */
-    uint64_t capacity_bytes; /* of the disk while the tape is played; 0: no limit */
+    uint64_t capacity_bytes; /* of the disk until the first crash; 0: no limit */
     /* The store is closed and damaged before `tape`, which begins with a repair; `lost` is
      * what that costs: a tape that the model alone plays. */
     struct damage damages[DAMAGES_MAX];

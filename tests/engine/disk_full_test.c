@@ -253,6 +253,7 @@ static void begin_with_reserve(struct teststore *t, enum sync_policy sync)
     t->options.sync = sync;
     t->options.spare_logs = 2;
     t->options.level0_tables = 4;
+    disk_sim_set_capacity(t->disk, FULL_BYTES);
 }
 
 /* Puts until the disk is full and puts are refused. Returns how many were taken. */
@@ -262,7 +263,6 @@ static int put_until_full(struct teststore *t)
     int taken = 0;
     memset(value, 'v', sizeof value - 1);
     value[sizeof value - 1] = 0;
-    disk_sim_set_capacity(t->disk, FULL_BYTES);
     for (; taken < 1000 && !db_refuses(t->db); db_step(t->db)) {
         key_of(taken, key);
         if (teststore_put(t, key, value) == ERR_OK) taken++;
@@ -510,14 +510,14 @@ static void the_room_of_a_log_is_kept_while_there_is_any(void)
     t.options.spare_logs = 2;
     REQUIRE_INT(teststore_open(&t), ERR_OK);
     db_step(t.db);
-    CHECK_INT(teststore_count(&t, ".log"), 4); /* in use, ready, ready, the reserve */
+    CHECK_INT(teststore_count(&t, ".log"), 5); /* in use, two ready, two kept as room */
     struct plan plan = {.pattern = "fs/sst/write/enospc", .kth = 1};
     REQUIRE_INT(plan_arm(&plan), 0);
     teststore_fill(&t, "a", 20, 400, 0);
     CHECK_INT(plan.fired, 1);
     plan_disarm_all();
     CHECK(resumes_within(&t, 2000));
-    CHECK(t.db->reserved);
+    CHECK(t.db->reserve[RESERVE_EDIT].there && t.db->reserve[RESERVE_FLUSH].there);
     teststore_expect_fill(&t, "a", 20, 400, 0);
     teststore_close(&t);
     CHECK_INT(teststore_count(&t, ".log"), 3); /* it does not outlive the process */
