@@ -349,18 +349,18 @@ const struct scenario scenarios[] = {
      .purpose = "A full disk takes deletes only; what they free lets writes in again.",
      .geometry = &spared,
      .policy = SYNC_ALWAYS,
-     .capacity_bytes = 4096,
+     .capacity_bytes = 7 * 512,
      .before = "put a0 200; put a1 200; put b0 200; step; put b1 200; step",
      .tape = "put c0 200; put c1 200; del a0; del a1; get b0; clock 1000; step; "
              "clock 1000; step; put c2 8"},
     {.name = "full-disk-floor",
      .purpose = "A floor makes room on a full disk, but only once it cannot be lost.",
      .geometry = &spared,
-     .policy = SYNC_NO,
-     .capacity_bytes = 3584,
+     .policy = SYNC_ALWAYS,
+     .capacity_bytes = 9 * 512,
      .before = "put a0 200; put a1 200; put b0 200; step; put b1 200; step",
-     .tape = "put c0 200; put c1 200; floor c; get c0; clock 1000; step; clock 1000; "
-             "step; clock 1000; step; put c2 8"},
+     .tape = "put c0 1000; put c2 8; policy no; floor c; get c0; clock 1000; step; "
+             "clock 1000; step; put c2 8"},
     {.name = "failed-edit",
      .purpose = "Nobody knows whether an edit is durable; a new manifest ends the doubt.",
      .geometry = &wide,
