@@ -837,6 +837,10 @@ static void meet_full_disk(struct db *db, enum work_kind kind,
     if (why->code != ERR_NO_SPACE) return;
     give_up_freed_logs(db);
     if (kind == WORK_COMPACT) {
+        /* what it had taken is free again for the others */
+        int64_t due_us = db->retry[kind].due_us;
+        try_at_once(db);
+        db->retry[kind].due_us = due_us;
         compact_less(db);
         if (!db->no_room && !is_cramped(db)) return;
     }
