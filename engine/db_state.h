@@ -128,16 +128,16 @@ struct db {
     /* The last edit may be durable or not: until a new manifest is in force nothing that
      * either outcome names goes. */
     bool manifest_doubt;
-    bool filling;       /* the log being prepared is a new file, and takes room */
+    bool filling; /* the log being prepared is a new file, and takes room */
     /* A full disk: background work has found no room, and the active log is the last one
      * for plain writes; or has been left, and this one is for deletes only. */
     bool no_room, on_reserve;
     enum compact_way way; /* of the next compaction */
-    bool has_deletes;    /* the active memtable holds groups begun for deletes, */
-    int64_t leave_us;    /* and without room it is left then */
+    bool has_deletes;     /* the active memtable holds groups begun for deletes, */
+    int64_t leave_us;     /* and without room it is left then */
     bool reserving;
     struct room reserve[RESERVES];
-    struct work *edits; /* finished, waiting for the manifest; oldest first */
+    struct work *edits;       /* finished, waiting for the manifest; oldest first */
     struct work *uninstalled; /* its edit is in force, its installation needs memory */
     struct garbage *garbage;
     struct retry retry[WORK_KINDS];
