@@ -154,11 +154,30 @@ static void opened(void *arg, struct disk_dir *dir, const char *name, const void
         fprintf(t->out, "opened %d dir %s\n", i, name);
 }
 
-static void trace_failure(struct tracing *t)
+/* How much of the call finds room on a full disk: it is tried, and taken back. */
+static void trace_room(struct tracing *t, const struct tap_call *c)
+{
+    size_t put = 0;
+    int rc = 0;
+    unsigned before = disk_sim_snapshot(t->run.disk);
+    if (c->call == CALL_WRITE)
+        rc = t->plain->write(c->file, c->offset, c->bytes, c->length, c->site, &put);
+    else if (c->call == CALL_ALLOCATE)
+        rc = t->plain->allocate(c->file, c->offset, c->site);
+    disk_sim_rollback(t->run.disk, before);
+    if (rc)
+        fprintf(t->out, "fail 0 0\n");
+    else if (c->call == CALL_WRITE && put < c->length)
+        fprintf(t->out, "fail 1 %zu\n", put);
+}
+
+static void trace_failure(struct tracing *t, const struct tap_call *c)
 {
     const struct sim *s = sim_of(t->run.disk);
-    if (!s->now.fail_armed) return;
-    fprintf(t->out, "fail %u %" PRIu64 "\n", s->now.fail_effect, s->now.fail_bytes);
+    if (s->now.fail_armed)
+        fprintf(t->out, "fail %u %" PRIu64 "\n", s->now.fail_effect, s->now.fail_bytes);
+    else if (s->now.capacity)
+        trace_room(t, c);
 }
 
 static void trace_call(void *arg, const struct tap_call *c)
@@ -167,7 +186,7 @@ static void trace_call(void *arg, const struct tap_call *c)
     uint32_t ordinal = c ? c->ordinal : t->run.tap.calls;
     const struct disk_ops *tapped = disk_tap_pause(t->run.disk, t->plain);
     if (!c || tap_is_barrier(c)) trace_window(t, ordinal);
-    if (c) trace_failure(t);
+    if (c) trace_failure(t, c);
     disk_tap_resume(t->run.disk, tapped);
     if (!c) return;
     int dir = handle_of(t, c->dir);
