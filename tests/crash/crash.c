@@ -418,8 +418,9 @@ static int replay_apart(struct arguments *a)
 /* Is the scenario played in that pass at all? */
 static bool fits(const struct scenario *s, enum pass p)
 {
-    if (s->waiting || (s->dialogue != NULL) != (p == PASS_SERVER)) return false;
-    return s->scheduled == (p == PASS_INTERLEAVE);
+    if (s->waiting) return false;
+    if (s->scheduled || p == PASS_INTERLEAVE) return s->scheduled && p == PASS_INTERLEAVE;
+    return (s->dialogue != NULL) == (p == PASS_SERVER);
 }
 
 static void nothing_to_do(const struct arguments *a)

@@ -94,7 +94,7 @@ static struct actor *running(struct switching *s)
     return &s->actors[sched_coroutine_actor(s->sched)];
 }
 
-enum happening { OPENED = 1, SUBMITTED, ENDED, REAPED, ANSWERED, CALLED };
+enum happening { OPENED = 1, SUBMITTED, ENDED, REAPED, ANSWERED, CALLED, TURNED };
 
 static void happens(struct switching *s, enum happening what, uint64_t content)
 {
@@ -325,6 +325,17 @@ void switching_off(struct switching *s)
     s->on = false;
     s->stage = STAGE_NONE;
     disk_sim_set_sched(s->run->disk, NULL);
+}
+
+void switching_turned(struct switching *s, struct db *db)
+{
+    if (!s->on) {
+        db_group_await(db);
+        if (!db_in_group(db)) db_settle(db);
+        return;
+    }
+    happens(s, TURNED, 0);
+    sched_yield_point(s->sched);
 }
 
 const struct switch_point *switching_points(const struct switching *s, size_t *count)

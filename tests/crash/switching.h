@@ -22,6 +22,7 @@
 #include "fault/sched_coroutine.h"
 #include "tests/crash/disk_tap.h"
 
+struct db;
 struct run;
 struct switching;
 
@@ -36,6 +37,9 @@ void switching_follow(struct switching *s, const uint8_t *choices, size_t count)
 /* From now on the disk lets others run before each call and inside each sync. */
 void switching_on(struct switching *s);
 void switching_off(struct switching *s);
+/* A server's loop has turned: jobs may go on while it waits for its clients. Before
+ * switching_on they go on to their end, as far as an open group lets them. */
+void switching_turned(struct switching *s, struct db *db);
 /* The tap has heard of this call. False: it is not kept back, tell it at once. */
 bool switching_note(struct switching *s, const struct tap_call *call);
 /* The call that was noted last is not made. */

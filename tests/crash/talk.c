@@ -71,6 +71,7 @@ struct talk {
     bool fired;         /* in this turn; */
     bool failed;        /* before its first reply: the commit has failed */
     bool log_failed;    /* the store waits for a new log */
+    uint64_t moment;    /* at which this turn began: what it writes may wait for a sync */
     size_t turn_first;  /* group of the model with which this turn began */
     bool wrote;         /* one of its commands is a write, */
     size_t first_write; /* the first of them in this group */
@@ -128,7 +129,10 @@ static void acknowledge(struct talk *t, size_t group)
     if (model_answered(m) > group) return;
     while (model_answered(m) <= group)
         model_ack(m, policy, t->run->clock.mono_us);
-    if (policy == SYNC_ALWAYS) order_watch_acknowledge(&t->run->watch);
+    if (policy == SYNC_ALWAYS && t->run->switching)
+        disk_order_acknowledge(t->run->watch.order, t->moment);
+    else if (policy == SYNC_ALWAYS)
+        order_watch_acknowledge(&t->run->watch);
     run_note(t->run, RUN_ACKED, group);
 }
 
@@ -372,6 +376,7 @@ static void turn(struct talk *t)
     struct reference ref = {t->run->model, t->run->clock.wall_ms};
     t->turn_first = model_groups(t->run->model);
     t->wrote = t->fired = false;
+    t->moment = disk_order_now(t->run->watch.order);
     for (unsigned i = 0; i < DIALOGUE_CLIENTS; i++)
         write_said(t->clients[i]);
     if (reference_expire(&ref)) {
@@ -379,6 +384,7 @@ static void turn(struct talk *t)
         run_note(t->run, RUN_ISSUED, model_issue(t->run->model));
     }
     server_turn(t->server, 0);
+    if (t->run->switching) switching_turned(t->run->switching, server_db(t->server));
     if (t->failed) count_failed_turn(t);
     notice_failed_log(t);
 }
@@ -435,6 +441,18 @@ void talk_begin(struct talk *t)
     turns(t, LAST_TURNS);
 }
 
+/* Jobs go on to their end, and their replies leave: of the group whose sync is under way,
+ * and of the one that waits for it. */
+static void finish(struct talk *t)
+{
+    for (int i = 0; i < 3; i++) {
+        db_group_await(server_db(t->server));
+        turn(t);
+    }
+    assert(!db_in_group(server_db(t->server)));
+    db_settle(server_db(t->server));
+}
+
 void talk_play(struct talk *t, const uint8_t *tape, size_t size)
 {
     struct run *r = t->run;
@@ -444,6 +462,7 @@ void talk_play(struct talk *t, const uint8_t *tape, size_t size)
         run_note(r, RUN_OPERATION, 0);
         if (s) play_step(t, s);
     }
+    if (r->switching && !r->broken) finish(t);
 }
 
 size_t talk_tape(const char *text, uint8_t *out, size_t room)
