@@ -645,21 +645,24 @@ const struct scenario scenarios[] = {
      .tape = "put a2 64; put b1 64; get a2; put c1 8; step; put c2 8; put d0 24"},
 
     {.name = "race-served",
-     .purpose = "Commands run while a group is synced; each reply waits for its own sync.",
+     .purpose =
+         "Commands run while a group is synced; each reply waits for its own sync.",
      .geometry = &tiny,
      .policy = SYNC_ALWAYS,
      .before = KEYS_BEFORE,
      .scheduled = true,
-     .dialogue = "a SET x @40; turn; b SET y @30; c GET x; turn; a INCR n; b GET y; turn; "
-                 "c DBSIZE; turn"},
+     .dialogue =
+         "a SET x @40; turn; b SET y @30; c GET x; turn; a INCR n; b GET y; turn; "
+         "c DBSIZE; turn"},
     {.name = "race-served-msets",
      .purpose = "Batches of two clients follow each other while syncs are under way.",
      .geometry = &wide,
      .policy = SYNC_ALWAYS,
      .before = KEYS_BEFORE,
      .scheduled = true,
-     .dialogue = "a MSET x @100 y @100; b GET y; turn; b DEL x k; a MSET y 1 z @90; turn; "
-                 "c GET x; a APPEND z @60; turn 2"},
+     .dialogue =
+         "a MSET x @100 y @100; b GET y; turn; b DEL x k; a MSET y 1 z @90; turn; "
+         "c GET x; a APPEND z @60; turn 2"},
 
     {.name = "served-failed-sync",
      .purpose =
