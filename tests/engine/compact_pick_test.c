@@ -258,6 +258,93 @@ static void without_memory_there_is_nothing_to_do(void)
     levels_end(&l);
 }
 
+/* ---- on a full disk ---- */
+
+/* A table of sequence numbers up to `newest`. */
+static struct table *aged(unsigned level, const char *smallest, const char *largest,
+                          seqno newest)
+{
+    struct table *t = levels_fake(&l, level, smallest, largest, 100);
+    t->meta.min_seq = 1;
+    t->meta.max_seq = newest;
+    return t;
+}
+
+static void tables_below_floors_go_from_two_levels_at_once(void)
+{
+    seqno floors[FLOORS] = {0};
+    begin();
+    aged(0, "a1", "a9", 5);
+    aged(0, "b1", "b9", 5); /* another range */
+    aged(1, "a1", "a5", 4);
+    aged(1, "a6", "a9", 6); /* newer than the floor */
+    levels_seal(&l);
+    CHECK(!compact_pick_sunk(l.version, floors, SEQNO_MAX, &l.mem.mem, &c));
+    floors['a'] = 5;
+    CHECK(!compact_pick_sunk(l.version, floors, 4, &l.mem.mem, &c)); /* is read across */
+    REQUIRE(compact_pick_sunk(l.version, floors, 5, &l.mem.mem, &c));
+    CHECK(c.drops && !c.trivial);
+    expect("0: 1 + 3");
+    levels_end(&l);
+}
+
+static void a_table_of_two_ranges_is_sunk_when_both_are(void)
+{
+    seqno floors[FLOORS] = {['a'] = 9, ['c'] = 9};
+    begin();
+    aged(3, "a", "c", 5);
+    levels_seal(&l);
+    CHECK(!compact_pick_sunk(l.version, floors, SEQNO_MAX, &l.mem.mem, &c));
+    floors['b'] = 9;
+    REQUIRE(compact_pick_sunk(l.version, floors, SEQNO_MAX, &l.mem.mem, &c));
+    expect("2: + 1");
+    levels_end(&l);
+}
+
+/* What is older than the first tombstones, by one table, and all that is newer: otherwise
+ * the output would be read before what is newer than it. */
+static void the_newest_tables_reach_below_the_first_tombstones(void)
+{
+    begin();
+    levels_fake(&l, 0, "a", "z", 1);
+    levels_fake(&l, 0, "a", "b", 1);
+    struct table *t = levels_fake(&l, 0, "a", "z", 1);
+    levels_fake(&l, 0, "y", "z", 1);
+    levels_fake(&l, 1, "a", "z", 1);
+    levels_seal(&l);
+    CHECK(!compact_pick_newest(l.version, &l.mem.mem, &c));
+    t->meta.tombstones = 1;
+    REQUIRE(compact_pick_newest(l.version, &l.mem.mem, &c));
+    CHECK(c.within);
+    CHECK_INT(compact_target(&c), 0);
+    expect("0: 4,3,2");
+    levels_end(&l);
+}
+
+static void the_smallest_is_one_table_of_a_level_that_is_due(void)
+{
+    begin();
+    for (int i = 0; i < 4; i++)
+        levels_fake(&l, 0, "a", "z", 100);
+    levels_fake(&l, 1, "a", "k", 600);
+    levels_fake(&l, 1, "l", "z", 600);
+    levels_fake(&l, 2, "a", "b", 300);
+    levels_fake(&l, 2, "m", "n", 200);
+    levels_seal(&l);
+    REQUIRE(compact_pick_smallest(l.version, &l.options, pointers, &l.mem.mem, &c));
+    expect("1: 6 + 8");
+    levels_end(&l);
+
+    begin();
+    for (int i = 0; i < 4; i++)
+        levels_fake(&l, 0, "a", "z", 100);
+    levels_fake(&l, 1, "a", "k", 600);
+    levels_seal(&l);
+    REQUIRE(compact_pick_smallest(l.version, &l.options, pointers, &l.mem.mem, &c));
+    expect("0: 1 + 5"); /* the oldest only: the others are newer */
+    levels_end(&l);
+}
+
 CU_TestInfo engine_compact_pick_tests[] = {
     {"nothing_is_picked_below_every_target", nothing_is_picked_below_every_target},
     {"the_score_counts_tables_on_level_0_and_bytes_below",
@@ -282,5 +369,13 @@ CU_TestInfo engine_compact_pick_tests[] = {
     {"there_are_numbers_for_as_many_outputs_as_can_come",
      there_are_numbers_for_as_many_outputs_as_can_come},
     {"without_memory_there_is_nothing_to_do", without_memory_there_is_nothing_to_do},
+    {"tables_below_floors_go_from_two_levels_at_once",
+     tables_below_floors_go_from_two_levels_at_once},
+    {"a_table_of_two_ranges_is_sunk_when_both_are",
+     a_table_of_two_ranges_is_sunk_when_both_are},
+    {"the_newest_tables_reach_below_the_first_tombstones",
+     the_newest_tables_reach_below_the_first_tombstones},
+    {"the_smallest_is_one_table_of_a_level_that_is_due",
+     the_smallest_is_one_table_of_a_level_that_is_due},
     CU_TEST_INFO_NULL,
 };

@@ -476,6 +476,39 @@ static void tables_below_a_floor_go_unread_from_every_level(void)
     expect_after_crashes(&t, 0);
 }
 
+/* The value is larger than the reserve, and no policy but one would have synced the floor. */
+static void a_floor_makes_room_for_what_the_reserve_is_too_small(void)
+{
+    static char large[9001];
+    memset(large, 'v', sizeof large - 1);
+    for (int p = 0; p < 3; p++) {
+        struct teststore t;
+        begin_with_reserve(&t, policies[p]);
+        disk_sim_set_capacity(t.disk, 24000);
+        REQUIRE_INT(teststore_open(&t), ERR_OK);
+        db_step(t.db);
+        REQUIRE_INT(teststore_put(&t, "k1", large), ERR_OK);
+        REQUIRE_INT(teststore_put(&t, "k2", "in the next log"), ERR_OK);
+        (void)resumes_within(&t, 50);
+        clock_manual_advance(&t.clock, 30000);
+        db_step(t.db);
+        REQUIRE_INT(t.db->immutable_count, 1);
+        CHECK(!t.db->reserve[RESERVE_FLUSH].there);
+        REQUIRE_INT(db_group_begin_deletes(t.db), ERR_OK);
+        CHECK_INT(batch_floor(db_batch_begin(t.db), 'k'), ERR_OK);
+        CHECK_INT(db_batch_commit(t.db), ERR_OK);
+        CHECK_INT(db_group_commit(t.db), ERR_OK);
+        for (int i = 0; i < 100 && t.db->no_room; i++) {
+            clock_manual_advance(&t.clock, 100);
+            db_step(t.db);
+        }
+        CHECK_INT(t.db->immutable_count, 0);
+        CHECK(!t.db->no_room);
+        CHECK_INT(teststore_put(&t, "b", "2"), ERR_OK);
+        expect_after_crashes(&t, 1);
+    }
+}
+
 static void a_full_store_takes_writes_again_when_somebody_else_makes_room(void)
 {
     for (int p = 0; p < 3; p++) {
@@ -554,5 +587,7 @@ CU_TestInfo engine_disk_full_tests[] = {
      what_is_left_of_the_newest_tables_needs_the_least_room},
     {"tables_below_a_floor_go_unread_from_every_level",
      tables_below_a_floor_go_unread_from_every_level},
+    {"a_floor_makes_room_for_what_the_reserve_is_too_small",
+     a_floor_makes_room_for_what_the_reserve_is_too_small},
     CU_TEST_INFO_NULL,
 };
