@@ -31,6 +31,7 @@ struct image_store {
 
 static void *grown(void *array, size_t bytes)
 {
+    assert(bytes > 0);
     array = realloc(array, bytes);
     if (!array) abort();
     return array;
