@@ -1,10 +1,11 @@
 /* The writing half of a repair, and its frame.
  *
- * What will be set aside gets its second name first. Then follow new tables and a new log,
- * then the manifest, which makes them durable and switches; only then the old names go. A
- * cut before the switch leaves the damaged store with files that nobody names (without a
- * manifest to name any, a mark tells the next repair which); one behind it leaves a sound
- * store. */
+ * What will be set aside gets its second name first, the manifest too. Then follow new
+ * tables and a new log, then the manifest, which makes them durable and switches; only then
+ * the old names go. A cut before the switch leaves the damaged store with files that nobody
+ * names. The next repair must not take them for the store's: they begin at the next number
+ * of a manifest that has two names, or, when that one was not believed, at a mark. A cut
+ * behind the switch leaves a sound store. */
 #include "engine/repair.h"
 
 #include <assert.h>
@@ -210,7 +211,8 @@ static void mark_name(uint64_t number, char out[FILENAME_BYTES])
     snprintf(out, FILENAME_BYTES, REPAIR_MARK "%06" PRIu64, number);
 }
 
-/* From now on tables from `number` on are this repair's. */
+/* From now on tables from `number` on are this repair's. With a whole manifest that one
+ * says so itself, once it has its second name: the mark comes before all names. */
 static enum err set_mark(struct repair *r, uint64_t number, struct err_detail *why)
 {
     char name[FILENAME_BYTES];
@@ -237,8 +239,9 @@ static enum err drop_marks(struct repair *r, uint64_t own, struct err_detail *wh
 }
 
 /* Calls fn for each file below `end` that the new state does not name: when the manifest
- * is lost, for all; else for what was damaged (and, `all`, for what went elsewhere
- * unharmed). From `end` on the numbers are ours, whoever used them before. */
+ * is lost, for all; else for manifests, for what was damaged, and for what nobody had
+ * named (and, `all`, for what went elsewhere unharmed). From `end` on the numbers are
+ * ours, whoever used them before. */
 static enum err each_old_file(struct repair *r, uint64_t end, bool all,
                               enum err (*fn)(struct repair *, const char *,
                                              struct err_detail *),
@@ -248,18 +251,19 @@ static enum err each_old_file(struct repair *r, uint64_t end, bool all,
     enum err e = ERR_OK;
     for (size_t i = 0; i < r->table_count && !e; i++) {
         const struct repair_table *t = &r->tables[i];
-        bool damaged = r->whole ? t->salvage && !t->sound : true;
-        if (t->number >= end || (!damaged && !(all && t->salvage))) continue;
+        bool leaves = !r->whole || t->obsolete || (t->salvage && !t->sound);
+        if (t->number >= end || (!leaves && !(all && t->salvage))) continue;
         filename_sst(t->number, name);
         e = fn(r, name, why);
     }
     const struct repair_files *logs = all ? &r->logs : &r->keep_logs;
-    for (size_t i = 0; i < logs->count && logs->numbers[i] < end && !e; i++) {
+    for (size_t i = 0; i < logs->count && !e; i++) {
+        if (logs->numbers[i] >= end) continue;
         filename_log(logs->numbers[i], name);
         e = fn(r, name, why);
     }
     for (size_t i = 0; i < r->manifests.count && !e; i++) {
-        if ((r->whole && !all) || r->manifests.numbers[i] >= end) break;
+        if (r->manifests.numbers[i] >= end) break;
         filename_manifest(r->manifests.numbers[i], name);
         e = fn(r, name, why);
     }
@@ -302,10 +306,10 @@ enum err repair_write(struct repair *r, struct err_detail *why)
     o.next.next_file = end;
     o.next.books = r->books;
     o.next.last_seq = r->last_seq;
-    enum err e = each_old_file(r, end, false, keep_file, why);
+    enum err e = set_mark(r, end, why);
+    if (!e) e = each_old_file(r, end, false, keep_file, why);
     if (!e && !r->current_sound) e = keep_file(r, FILENAME_CURRENT, why);
     if (!e) e = sync_names(r, SITE_OTHER_KEEPSYNC, why);
-    if (!e) e = set_mark(r, end, why);
     if (!e) e = r->merge ? merge_everything(&o, why) : replace_damaged(&o, why);
     if (!e) e = create_log(&o, why);
     if (!e) e = switch_manifest(&o, why);

@@ -8,13 +8,14 @@
  *          repeated any number of times, with the same file numbers.
  * Tests:   tests/engine/repair_test.c
  *
- * Nothing is deleted: a damaged file, and one whose contents went elsewhere while the
- * manifest was lost, stays in the directory under its name with `.lost` behind it.
+ * Nothing is deleted: a damaged file, a manifest, a table or a log that no manifest names,
+ * and whatever was read while the manifest was lost, stays in the directory under its name
+ * with `.lost` behind it. Blank files go.
  *
  * - Manifest whole: sound tables stay where they are. Of a damaged one the intact blocks
  *   become a new table on the same level; level 0, which is ordered by age, is merged if
  *   it holds a damaged table. Records of the logs, also behind a gap, go to level 0.
- * - Manifest or its pointer lost: every intact record of a manifest still tells which
+ * - Manifest lost, or its end (there are files newer than what it names): every intact record of a manifest still tells which
  *   tables are obsolete, and how far the tables go. All other tables and all records of
  *   logs are merged by sequence number into one level.
  *

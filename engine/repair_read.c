@@ -136,13 +136,21 @@ static void hear_of_table(void *arg, uint64_t number, const struct sst_meta *met
 
 /* ---- manifest ---- */
 
-static enum err open_log(struct repair *r, bool manifest, uint64_t number,
-                         struct disk_file **file, uint64_t *size)
+static enum err open_file(struct repair *r, enum filename_kind kind, uint64_t number,
+                          struct disk_file **file, uint64_t *size)
 {
     char name[FILENAME_BYTES];
-    (manifest ? filename_manifest : filename_log)(number, name);
-    int rc = disk_open(r->dir, name, DISK_READ,
-                       manifest ? SITE_MANIFEST_CREATE : SITE_WAL_CREATE, file);
+    enum site site = SITE_WAL_CREATE;
+    filename_log(number, name);
+    if (kind == FILENAME_MANIFEST) {
+        filename_manifest(number, name);
+        site = SITE_MANIFEST_CREATE;
+    }
+    if (kind == FILENAME_SST) {
+        filename_sst(number, name);
+        site = SITE_SST_CREATE;
+    }
+    int rc = disk_open(r->dir, name, DISK_READ, site, file);
     if (rc) return err_from_os(rc);
     rc = disk_size(*file, size);
     if (rc) disk_close(*file);
@@ -159,7 +167,7 @@ static enum err read_chain(struct repair *r, uint64_t number, bool *whole,
     struct wal_tail tail = {.rot = false};
     uint64_t size, records = 0;
     *whole = false;
-    enum err e = open_log(r, true, number, &file, &size);
+    enum err e = open_file(r, FILENAME_MANIFEST, number, &file, &size);
     if (e) return e == ERR_NOMEM ? e : ERR_OK;
     wal_reader_init(&reader, r->env->mem, file, number, size, (struct wal_chain){0, 0},
                     r->options->write_buffer_bytes);
@@ -193,7 +201,7 @@ static enum err scavenge(struct repair *r, uint64_t number, struct err_detail *w
     struct wal_record record;
     uint64_t size, at;
     struct hearing h = {.r = r};
-    enum err e = open_log(r, true, number, &file, &size);
+    enum err e = open_file(r, FILENAME_MANIFEST, number, &file, &size);
     if (e) return e == ERR_NOMEM ? e : ERR_OK;
     wal_reader_init(&reader, r->env->mem, file, number, size, (struct wal_chain){0, 0},
                     PIECE_BYTES);
@@ -211,6 +219,7 @@ static enum err scavenge(struct repair *r, uint64_t number, struct err_detail *w
 
 static enum err scavenge_manifests(struct repair *r, struct err_detail *why)
 {
+    r->whole = false;
     store_state_deinit(&r->state, r->env->mem);
     store_state_init(&r->state);
     r->merge = true;
@@ -274,6 +283,102 @@ static enum err read_manifest(struct repair *r, struct err_detail *why)
     return find_manifest(r, e, why);
 }
 
+/* ---- is the end of the manifest there? ---- */
+
+static bool names(const struct store_state *s, enum filename_kind kind, uint64_t number)
+{
+    for (size_t i = 0; kind == FILENAME_SST && i < s->table_count; i++)
+        if (s->tables[i].meta.number == number) return true;
+    for (size_t i = 0; kind == FILENAME_LOG && i < s->log_count; i++)
+        if (s->logs[i].number == number) return true;
+    return false;
+}
+
+/* The lowest number of a file that the manifest names and that is not there. */
+static uint64_t lowest_missing(const struct repair *r)
+{
+    const struct store_state *s = &r->state;
+    uint64_t lowest = UINT64_MAX;
+    for (size_t i = 0; i < s->table_count; i++) {
+        uint64_t number = s->tables[i].meta.number;
+        if (number < lowest && !has(&r->ssts, number)) lowest = number;
+    }
+    for (size_t i = 0; i < s->log_count; i++) {
+        uint64_t number = s->logs[i].number;
+        if (number < lowest && !has(&r->logs, number)) lowest = number;
+    }
+    return lowest;
+}
+
+/* Nothing but zeros, or nothing at all: a spare log, a file of a crash. What cannot be
+ * read is not. */
+static bool is_blank(struct repair *r, enum filename_kind kind, uint64_t number)
+{
+    uint8_t bytes[PIECE_BYTES];
+    struct disk_file *file;
+    uint64_t size;
+    bool blank = true;
+    if (open_file(r, kind, number, &file, &size)) return false;
+    for (uint64_t at = 0; at < size && blank; at += sizeof bytes) {
+        size_t got = 0;
+        blank = !disk_read(file, at, bytes, sizeof bytes, &got);
+        for (size_t i = 0; i < got && blank; i++)
+            blank = bytes[i] == 0;
+    }
+    disk_close(file);
+    return blank;
+}
+
+/* From here on files are those of a repair of this store that was cut. */
+static uint64_t own_numbers(const struct repair *r)
+{
+    if (r->leftover != UINT64_MAX) return r->leftover;
+    return has(&r->aside, r->state.manifest) ? r->state.next_file : UINT64_MAX;
+}
+
+/* The manifest stays in force: what it does not name will be set aside. */
+static enum err set_aside(struct repair *r, enum filename_kind kind, uint64_t number)
+{
+    struct repair_table *t;
+    if (kind == FILENAME_LOG) return err_from_os(add_file(r, &r->keep_logs, number));
+    enum err e = find_table(r, number, &t);
+    if (!e) t->obsolete = true;
+    return e;
+}
+
+/* A manifest that has lost its last edits reads like one that never had them. But then it
+ * may name files that are deleted by now, and does not name what replaced them: files with
+ * higher numbers. And a number that it has not yet given away was given by a lost edit, or
+ * just before a crash: to merge such a file once too often does no harm. */
+static enum err doubt_manifest(struct repair *r, struct err_detail *why)
+{
+    static const enum filename_kind kinds[] = {FILENAME_SST, FILENAME_LOG};
+    uint64_t missing = lowest_missing(r), own = own_numbers(r), newest = 0;
+    enum err e = ERR_OK;
+    for (size_t k = 0; k < 2; k++) {
+        const struct repair_files *there = k ? &r->logs : &r->ssts;
+        for (size_t i = 0; i < there->count && !e; i++) {
+            uint64_t number = there->numbers[i];
+            if (number >= own || names(&r->state, kinds[k], number) ||
+                is_blank(r, kinds[k], number))
+                continue;
+            e = set_aside(r, kinds[k], number);
+            if (number > newest) newest = number;
+        }
+    }
+    if (e) return no_memory(why);
+    if (newest < missing && newest < r->state.next_file) return ERR_OK;
+    repair_say(r, ERR_CORRUPT,
+               "MANIFEST-%06" PRIu64
+               ": its end is missing: it does not know file %06" PRIu64
+               ", which is newer than what it names",
+               r->state.manifest, newest);
+    for (size_t i = 0; i < r->table_count; i++)
+        r->tables[i].obsolete = false;
+    r->keep_logs.count = 0;
+    return scavenge_manifests(r, why);
+}
+
 /* ---- tables ---- */
 
 static void report_loss(void *arg, uint64_t number, const struct sst_loss *loss)
@@ -294,12 +399,13 @@ static void report_loss(void *arg, uint64_t number, const struct sst_loss *loss)
 static void report_missing(struct repair *r, const struct repair_table *t)
 {
     char from[DUMP_QUOTED_BYTES], to[DUMP_QUOTED_BYTES];
-    r->counts->tables_lost++;
+    r->counts->tables_lost += r->whole;
     repair_say(r, ERR_MISSING,
                "%06" PRIu64 ".sst: missing; %" PRIu64
-               " entries lost: keys %.60s to %.60s",
-               t->number, t->meta.entries, dump_quote(t->meta.smallest, from),
-               dump_quote(t->meta.largest, to));
+               " entries lost%s: keys %.60s to %.60s",
+               t->number, t->meta.entries,
+               r->whole ? "" : ", unless a newer table took them over",
+               dump_quote(t->meta.smallest, from), dump_quote(t->meta.largest, to));
 }
 
 static enum err salvage_table(struct repair *r, struct repair_table *t,
@@ -404,7 +510,8 @@ static enum err sort_out(struct repair *r, struct err_detail *why)
 static bool level0_is_damaged(const struct repair *r)
 {
     for (size_t i = 0; i < r->table_count; i++)
-        if (r->tables[i].level == 0 && !r->tables[i].sound) return true;
+        if (r->tables[i].level == 0 && !r->tables[i].sound && !r->tables[i].obsolete)
+            return true;
     return false;
 }
 
@@ -485,7 +592,7 @@ static enum err with_log(struct repair *r, uint64_t number, uint64_t from, size_
 {
     struct disk_file *file;
     uint64_t size;
-    enum err e = open_log(r, false, number, &file, &size);
+    enum err e = open_file(r, FILENAME_LOG, number, &file, &size);
     if (e) return e;
     struct wal_reader reader;
     wal_reader_init(&reader, r->env->mem, file, number, size, f->chain, step);
@@ -539,7 +646,7 @@ static enum err take_all(struct repair *r, struct wal_reader *reader, struct fol
     (void)f;
     while (!(e = wal_reader_salvage(reader, &at, &record, why))) {
         if ((e = apply_record(r, &record))) break;
-        if ((at > end || !r->whole) && (e = keep_log(r, reader->log))) break;
+        if (at > end && (e = keep_log(r, reader->log))) break;
         if (at > end) {
             r->counts->bytes_lost += at - end;
             repair_say(r, ERR_CORRUPT,
@@ -609,8 +716,10 @@ static enum err read_logs(struct repair *r, struct err_detail *why)
     }
     for (size_t i = 0; i < r->logs.count && !e; i++) {
         struct follow f = {.rot = true};
-        e = with_log(r, r->logs.numbers[i], 0, PIECE_BYTES, &f, take_all, why);
-        if (e && e != ERR_NOMEM) e = log_missing(r, r->logs.numbers[i], &f);
+        uint64_t number = r->logs.numbers[i];
+        if (!is_blank(r, FILENAME_LOG, number) && (e = keep_log(r, number))) break;
+        e = with_log(r, number, 0, PIECE_BYTES, &f, take_all, why);
+        if (e && e != ERR_NOMEM) e = log_missing(r, number, &f);
     }
     return e;
 }
@@ -629,6 +738,7 @@ enum err repair_read(struct repair *r, struct err_detail *why)
     sort_files(&r->marks);
     find_leftovers(r);
     enum err e = read_manifest(r, why);
+    if (!e && r->whole) e = doubt_manifest(r, why);
     if (!e) e = read_tables(r, why);
     if (!e) e = read_logs(r, why);
     if (e && why->code == ERR_OK) return no_memory(why);

@@ -22,7 +22,7 @@ struct repair_table {
     unsigned level;              /* known with a whole manifest only */
     bool known;                  /* the manifest has */
     struct sst_meta meta;        /* this; owned */
-    bool obsolete;               /* a compaction had replaced it */
+    bool obsolete;               /* a compaction had replaced it, or nobody names it */
     bool sound;                  /* every byte of it */
     struct sst_salvage *salvage; /* NULL: sound, missing or obsolete */
 };
@@ -43,7 +43,7 @@ struct repair {
     struct repair_counts *counts;
 
     struct repair_files ssts, logs, manifests;
-    struct repair_files keep_logs; /* those of the logs that are damaged, or perhaps */
+    struct repair_files keep_logs; /* the damaged ones, or perhaps, and unnamed ones */
     struct repair_files aside;     /* of any kind, with REPAIR_SUFFIX */
     struct repair_files marks;     /* of repairs that were cut */
     uint64_t highest;              /* number of any file, those set aside included */

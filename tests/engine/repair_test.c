@@ -440,7 +440,105 @@ static void damaged_files_are_kept(void)
     free(after);
     snprintf(kept, sizeof kept, "%s" REPAIR_SUFFIX, log);
     file_like(kept);
-    CHECK_INT(teststore_count(&t, REPAIR_SUFFIX), 2);
+    CHECK_INT(teststore_count(&t, REPAIR_SUFFIX), 3); /* the manifest before it, too */
+    teststore_deinit(&t);
+}
+
+static void cut_file(const char *name, size_t left)
+{
+    uint8_t *bytes;
+    size_t size;
+    teststore_read_file(&t, name, &bytes, &size);
+    REQUIRE(left <= size);
+    teststore_write_file(&t, name, bytes, left);
+    free(bytes);
+}
+
+/* A history whose manifest names, wherever it is cut, tables that are gone by now. */
+static void begin_compacted(void)
+{
+    begin();
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    for (int round = 2; round <= 5; round++) {
+        for (int i = round; i < KEYS; i += 2)
+            put(i, round);
+        drop(round + 20);
+        REQUIRE_INT(db_flush(t.db), ERR_OK);
+        if (round % 2) REQUIRE_INT(db_compact(t.db), ERR_OK);
+    }
+    put(2, 1);
+    teststore_close(&t);
+}
+
+/* Tables and logs of the list that have neither of their names any more. */
+static int count_gone(const struct file *before, size_t n)
+{
+    int gone = 0;
+    list_files();
+    for (size_t i = 0; i < n; i++) {
+        bool there = false;
+        if (!strstr(before[i].name, ".sst")) continue;
+        for (size_t j = 0; j < file_count; j++)
+            there |= !strncmp(files[j].name, before[i].name, strlen(before[i].name)) &&
+                     files[j].size == before[i].size;
+        gone += !there;
+    }
+    return gone;
+}
+
+/* What is left of it reads like a whole one. */
+static void a_manifest_without_its_end_costs_nothing(void)
+{
+    struct file before[FILES_MAX];
+    begin_compacted();
+    char manifest[32];
+    snprintf(manifest, sizeof manifest, "%s", file_like("MANIFEST-")->name);
+    size_t size = file_like("MANIFEST-")->size, n = file_count;
+    memcpy(before, files, sizeof before);
+    int repairs = 0;
+    for (size_t left = 0; left < size; left += 8) {
+        unsigned snapshot = disk_sim_snapshot(t.disk);
+        cut_file(manifest, left);
+        CHECK_INT(repair(), ERR_OK);
+        if (counts.changed) {
+            repairs++;
+            CHECK_INT(count_gone(before, n), 0);
+            REQUIRE_INT(teststore_open(&t), ERR_OK);
+            int lost = count_lost(true);
+            if (lost) printf("  cut at %zu of %zu: %d keys\n%s", left, size, lost, lines);
+            CHECK_INT(lost, 0);
+            teststore_close(&t);
+            teststore_expect_sound(&t);
+        }
+        disk_sim_rollback(t.disk, snapshot);
+    }
+    CHECK(repairs > 20);
+    teststore_deinit(&t);
+}
+
+/* A table that a compaction replaced and that a crash left there: it is older than what
+ * is missing, and brings nothing back. */
+static void an_older_leftover_is_set_aside_and_not_merged(void)
+{
+    begin();
+    char leftover[32];
+    uint8_t *bytes;
+    size_t size;
+    snprintf(leftover, sizeof leftover, "%s", file_like(".sst")->name);
+    teststore_read_file(&t, leftover, &bytes, &size);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+    teststore_close(&t);
+    teststore_write_file(&t, leftover, bytes, size);
+    char newest[32], kept[48];
+    teststore_newest(&t, ".sst", newest);
+    unlink_file(newest);
+    CHECK(repaired() > 0);
+    CHECK(counts.tables_kept > 0);
+    CHECK(strstr(lines, "its end is missing") == NULL);
+    snprintf(kept, sizeof kept, "%s" REPAIR_SUFFIX, leftover);
+    CHECK_INT(file_like(kept)->size, size);
+    free(bytes);
     teststore_deinit(&t);
 }
 
@@ -547,6 +645,20 @@ static void a_repair_without_manifest_that_is_cut_is_repeated(void)
     cut_anywhere(damage_manifest, DISK_SURVIVE_ALL, 1);
     for (uint64_t seed = 1; seed <= 12; seed++)
         cut_anywhere(damage_manifest, DISK_SURVIVE_RANDOM, seed);
+}
+
+static void cut_manifest(void)
+{
+    const struct file *f = file_like("MANIFEST-");
+    cut_file(f->name, f->size / 2);
+}
+
+static void a_repair_of_a_cut_manifest_that_is_cut_is_repeated(void)
+{
+    cut_anywhere(cut_manifest, DISK_SURVIVE_NONE, 1);
+    cut_anywhere(cut_manifest, DISK_SURVIVE_ALL, 1);
+    for (uint64_t seed = 1; seed <= 6; seed++)
+        cut_anywhere(cut_manifest, DISK_SURVIVE_RANDOM, seed);
 }
 
 /* Tables, logs and manifests that any repair has made by now. */
@@ -666,6 +778,12 @@ CU_TestInfo engine_repair_tests[] = {
     {"an_emptied_range_stays_empty_when_any_record_knows",
      an_emptied_range_stays_empty_when_any_record_knows},
     {"damaged_files_are_kept", damaged_files_are_kept},
+    {"a_manifest_without_its_end_costs_nothing",
+     a_manifest_without_its_end_costs_nothing},
+    {"an_older_leftover_is_set_aside_and_not_merged",
+     an_older_leftover_is_set_aside_and_not_merged},
+    {"a_repair_of_a_cut_manifest_that_is_cut_is_repeated",
+     a_repair_of_a_cut_manifest_that_is_cut_is_repeated},
     {"a_second_repair_changes_nothing", a_second_repair_changes_nothing},
     {"whatever_chunk_is_zeroed_all_the_rest_is_saved",
      whatever_chunk_is_zeroed_all_the_rest_is_saved},
