@@ -408,6 +408,21 @@ static void report_missing(struct repair *r, const struct repair_table *t)
                dump_quote(t->meta.smallest, from), dump_quote(t->meta.largest, to));
 }
 
+/* Of a loss the bytes have been told, unless nobody knows how many there were. */
+static void report_saved(struct repair *r, const struct repair_table *t, uint64_t entries)
+{
+    char of[32] = "";
+    const char *rest = "";
+    bool complete = sst_salvage_complete(t->salvage);
+    if (t->known && !complete)
+        snprintf(of, sizeof of, "of %" PRIu64 " ", t->meta.entries);
+    if (complete) rest = ", which is all";
+    if (!complete && !t->known) rest = "; how many there were is not known";
+    repair_say(r, complete ? ERR_OK : ERR_CORRUPT,
+               "%06" PRIu64 ".sst: %" PRIu64 " %sentries saved%s", t->number, entries, of,
+               rest);
+}
+
 static enum err salvage_table(struct repair *r, struct repair_table *t,
                               struct err_detail *why)
 {
@@ -428,8 +443,7 @@ static enum err salvage_table(struct repair *r, struct repair_table *t,
         repair_say(r, ERR_CORRUPT, "%06" PRIu64 ".sst: not one entry is left", t->number);
     } else if (!t->sound) {
         r->counts->tables_salvaged++;
-        repair_say(r, ERR_OK, "%06" PRIu64 ".sst: %" PRIu64 " entries saved%s", t->number,
-                   entries, sst_salvage_complete(t->salvage) ? ", which is all" : "");
+        report_saved(r, t, entries);
     }
     return ERR_OK;
 }

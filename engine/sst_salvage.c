@@ -47,8 +47,8 @@ struct sst_salvage {
     size_t size;
     struct place *places;
     size_t count, capacity;
-    size_t data_bytes; /* end of the data blocks, when `ends` */
-    bool ends;         /* a sound footer says where they end */
+    size_t data_bytes; /* end of the data blocks, when `ends`; may lie behind `size` */
+    bool ends;         /* a sound footer, or the manifest, says where they end */
     bool complete;
     uint64_t entries;
     seqno max_seq;
@@ -223,7 +223,7 @@ static enum err find_end(struct sst_salvage *s, const uint8_t *p, size_t room,
 
 static enum err look_for_blocks(struct sst_salvage *s)
 {
-    size_t end = s->ends ? s->data_bytes : s->size;
+    size_t end = s->ends && s->data_bytes < s->size ? s->data_bytes : s->size;
     bool guess = false;
     enum err e = ERR_OK;
     for (size_t at = 0; at < end && !e;) {
@@ -331,6 +331,7 @@ static enum err judge_all(struct sst_salvage *s)
     block_iter_deinit(&it);
     if (e || !s->ends || s->sound_to == s->data_bytes) return e;
     s->complete = false;
+    if (s->size < s->data_bytes) s->gap = "the file is shorter";
     lose(s, s->sound_to, s->data_bytes - s->sound_to, s->gap, slice_of(NULL, 0));
     return ERR_OK;
 }
@@ -349,10 +350,9 @@ static enum err examine(struct sst_salvage *s, struct err_detail *why)
                        what);
     e = ERR_OK;
     if (s->ends) s->data_bytes = (size_t)f.data_bytes;
-    if (!s->ends && s->known && s->known->size == s->size &&
-        s->known->tail_bytes <= s->size) {
+    if (!s->ends && s->known && s->known->tail_bytes <= s->known->size) {
         s->ends = true;
-        s->data_bytes = s->size - (size_t)s->known->tail_bytes;
+        s->data_bytes = (size_t)(s->known->size - s->known->tail_bytes);
     } else if (!s->ends || !take_index(s, &f, &e)) {
         s->count = 0;
     }

@@ -28,7 +28,8 @@ typedef void sst_loss_fn(void *arg, uint64_t number, const struct sst_loss *loss
 struct sst_salvage;
 
 /* Reads the whole file. `known` is what the manifest says of the table: entries outside
- * its bounds are not this table's. NULL: the manifest is lost. */
+ * its bounds are not this table's, and of a file that was cut it knows how much is lost.
+ * NULL: the manifest is lost; without a footer nobody knows where the blocks ended. */
 enum err sst_salvage_open(struct mem *mem, struct disk_dir *dir, uint64_t number,
                           const struct sst_meta *known, sst_loss_fn *loss, void *arg,
                           struct sst_salvage **out, struct err_detail *why);

@@ -99,5 +99,35 @@ rm "$tmp/store/CURRENT"
 expect 0 '^repaired$' "$check" "$tmp/store" --repair
 expect 0 '^sound$' "$check" "$tmp/store"
 
+# A store of many tables, some of which have replaced others.
+rm -rf "$tmp/store"
+serve "$server" --port 0 --dir "$tmp/store" --memtable-bytes 16384
+for round in 1 2 3; do
+    seq 1 1500 | sed "s/.*/SET key& $round-value-of-some-length/" |
+        timeout 20 redis-cli -p "$port" --pipe > "$tmp/reply" 2>&1
+done
+stop_server
+expect 0 '^sound$' "$check" "$tmp/store"
+cp -r "$tmp/store" "$tmp/whole"
+
+# Half of the manifest reads like a whole one: what it does not know is not thrown away.
+half() { # FILE
+    truncate -s $(($(stat -c %s "$1") / 2)) "$1"
+}
+half "$tmp/store/$(basename "$tmp/store"/MANIFEST-*)"
+expect 1 'its end is missing' "$check" "$tmp/store" --repair
+start
+expect 0 '^1500$' timeout 5 redis-cli -p "$port" dbsize
+expect 0 '^3-value' timeout 5 redis-cli -p "$port" get key700
+stop_server
+
+# Half of a table: what is lost is told.
+rm -rf "$tmp/store"
+cp -r "$tmp/whole" "$tmp/store"
+half "$(find "$tmp/store" -name '*.sst' -size +4k | sort | head -n 1)"
+cp -r "$tmp/store" "$tmp/cut"
+expect 1 '^data is damaged: .*[0-9]+ of [0-9]+ entries saved$' "$check" "$tmp/store" --repair
+expect 1 '"bytes_lost":[1-9]' "$check" "$tmp/cut" --repair --json
+
 echo "check-tool: $checks checks, $failed failed"
 [ "$failed" -eq 0 ]

@@ -202,6 +202,16 @@ static void unlink_file(const char *name)
     disk_dir_close(dir);
 }
 
+static void cut_file(const char *name, size_t left)
+{
+    uint8_t *bytes;
+    size_t size;
+    teststore_read_file(&t, name, &bytes, &size);
+    REQUIRE(left <= size);
+    teststore_write_file(&t, name, bytes, left);
+    free(bytes);
+}
+
 /* ---- suite ---- */
 
 static void a_sound_store_is_not_touched(void)
@@ -279,6 +289,40 @@ static void blocks_are_found_without_an_index(void)
     zero_chunk(f->name, CHUNK * 8);
     int lost = repaired();
     CHECK(lost > 0 && lost <= 14);
+    teststore_deinit(&t);
+}
+
+static void a_table_that_was_cut_is_told(void)
+{
+    begin();
+    struct file f = *file_like(".sst");
+    for (size_t left = 0; left < f.size; left += 150) {
+        unsigned snapshot = disk_sim_snapshot(t.disk);
+        cut_file(f.name, left);
+        int lost = repaired();
+        CHECK_INT(lost > 0, left < f.data);
+        CHECK_INT(strstr(lines, "data is damaged: ") != NULL, left < f.data);
+        CHECK_INT(strstr(lines, " entries saved, which is all") != NULL, left >= f.data);
+        if (left < f.data) CHECK(counts.bytes_lost >= f.data - left);
+        disk_sim_rollback(t.disk, snapshot);
+    }
+    cut_file(f.name, f.data / 2);
+    zero_chunk(f.name, 0);
+    CHECK(repaired() > 0);
+    CHECK(strstr(lines, "lost (the file is shorter): keys behind ") != NULL);
+    CHECK(counts.bytes_lost > f.data / 2);
+    teststore_deinit(&t);
+}
+
+/* Nobody knows how long it had been. */
+static void a_table_that_was_cut_without_a_manifest_is_told(void)
+{
+    begin();
+    struct file f = *file_like(".sst");
+    cut_file(f.name, f.data / 2);
+    zero_file(file_like("MANIFEST-"));
+    CHECK(repaired() > 0);
+    CHECK(strstr(lines, "entries saved; how many there were is not known") != NULL);
     teststore_deinit(&t);
 }
 
@@ -442,16 +486,6 @@ static void damaged_files_are_kept(void)
     file_like(kept);
     CHECK_INT(teststore_count(&t, REPAIR_SUFFIX), 3); /* the manifest before it, too */
     teststore_deinit(&t);
-}
-
-static void cut_file(const char *name, size_t left)
-{
-    uint8_t *bytes;
-    size_t size;
-    teststore_read_file(&t, name, &bytes, &size);
-    REQUIRE(left <= size);
-    teststore_write_file(&t, name, bytes, left);
-    free(bytes);
 }
 
 /* A history whose manifest names, wherever it is cut, tables that are gone by now. */
@@ -769,6 +803,9 @@ CU_TestInfo engine_repair_tests[] = {
     {"a_damaged_block_costs_its_own_entries", a_damaged_block_costs_its_own_entries},
     {"a_damaged_tail_of_a_table_costs_nothing", a_damaged_tail_of_a_table_costs_nothing},
     {"blocks_are_found_without_an_index", blocks_are_found_without_an_index},
+    {"a_table_that_was_cut_is_told", a_table_that_was_cut_is_told},
+    {"a_table_that_was_cut_without_a_manifest_is_told",
+     a_table_that_was_cut_without_a_manifest_is_told},
     {"a_missing_table_is_told_with_its_keys", a_missing_table_is_told_with_its_keys},
     {"a_damaged_level_0_keeps_its_order", a_damaged_level_0_keeps_its_order},
     {"records_behind_a_damaged_one_are_saved", records_behind_a_damaged_one_are_saved},

@@ -156,6 +156,32 @@ static void without_index_a_damaged_block_costs_itself(void)
 }
 
 /* An intact block at a place where it does not belong proves nothing. */
+/* The manifest knows where the data ended, however much of the file is left. */
+static void what_a_cut_took_away_is_told(void)
+{
+    struct sst_salvage *s;
+    begin(40);
+    size_t whole = size;
+    for (size = 0; size < whole; size += 97) {
+        REQUIRE_INT(salvage(true, &s), ERR_OK);
+        bool all = size >= data_bytes;
+        CHECK_INT(sst_salvage_complete(s), all);
+        CHECK_INT(losses, all ? 0 : 1);
+        if (!all) CHECK(lost_bytes >= data_bytes - size && lost_bytes <= data_bytes);
+        CHECK_INT(saved(s), sst_salvage_entries(s));
+        CHECK_INT(sst_salvage_entries(s) == ENTRIES, all);
+        sst_salvage_close(s);
+    }
+    size = data_bytes / 2;
+    bytes[data_bytes / 4] ^= 1;
+    REQUIRE_INT(salvage(true, &s), ERR_OK);
+    CHECK_INT(losses, 2);
+    CHECK(lost_bytes > data_bytes - size);
+    CHECK(sst_salvage_entries(s) > 0 && !sst_salvage_complete(s));
+    sst_salvage_close(s);
+    end();
+}
+
 static void a_block_in_the_wrong_place_is_no_block(void)
 {
     begin(60);
@@ -208,6 +234,7 @@ CU_TestInfo engine_sst_salvage_tests[] = {
     {"each_damaged_byte_costs_one_block", each_damaged_byte_costs_one_block},
     {"without_index_a_damaged_block_costs_itself",
      without_index_a_damaged_block_costs_itself},
+    {"what_a_cut_took_away_is_told", what_a_cut_took_away_is_told},
     {"a_block_in_the_wrong_place_is_no_block", a_block_in_the_wrong_place_is_no_block},
     {"another_tables_file_gives_nothing_to_a_known_one",
      another_tables_file_gives_nothing_to_a_known_one},
