@@ -238,10 +238,35 @@ static enum err take_over(struct db *db, struct recovery *r, struct err_detail *
 /* Damage is told together with what helps. */
 static enum err with_cure(enum err e, struct err_detail *why)
 {
-    if ((e != ERR_CORRUPT && e != ERR_MISSING) || !why) return e;
+    if ((e != ERR_CORRUPT && e != ERR_MISSING && e != ERR_NO_SPACE) || !why) return e;
     struct err_detail damage = *why;
-    return err_set(why, e, damage.os_error,
-                   "%.160s; riptidekv-check --repair saves what is left", damage.text);
+    const char *cure = e == ERR_NO_SPACE
+                           ? "the last logs are copied when a store is opened: make room"
+                           : "riptidekv-check --repair saves what is left";
+    return err_set(why, e, damage.os_error, "%.160s; %s", damage.text, cure);
+}
+
+static enum err recover(struct db *db, struct err_detail *why)
+{
+    struct recovery r;
+    enum err e = recover_read(&r, &db->env, &db->options, db->dir, &db->files, why);
+    if (e) return with_cure(e, why);
+    e = recover_settle(&r, why);
+    if (!e) e = take_over(db, &r, why);
+    recover_deinit(&r);
+    return with_cure(e, why);
+}
+
+/* What a killed process has kept free. False: nothing. */
+static bool give_up_reserves(struct db *db)
+{
+    bool some = false;
+    for (unsigned kind = 0; kind < RESERVES; kind++) {
+        char name[FILENAME_BYTES];
+        filename_reserve(kind, name);
+        if (!disk_unlink(db->dir, name, SITE_WAL_UNLINK)) some = true;
+    }
+    return some;
 }
 
 static enum err open_store(struct db *db, const char *name, struct err_detail *why)
@@ -257,13 +282,8 @@ static enum err open_store(struct db *db, const char *name, struct err_detail *w
         db->files.cache = cache_new(db->env.mem, db->options.cache_bytes);
         if (!db->files.cache) return err_set(why, ERR_NOMEM, 0, "block cache");
     }
-    struct recovery r;
-    e = recover_read(&r, &db->env, &db->options, db->dir, &db->files, why);
-    if (e) return with_cure(e, why);
-    e = recover_settle(&r, why);
-    if (!e) e = take_over(db, &r, why);
-    recover_deinit(&r);
-    return e;
+    e = recover(db, why);
+    return e == ERR_NO_SPACE && give_up_reserves(db) ? recover(db, why) : e;
 }
 
 static void free_db(struct db *db)

@@ -31,14 +31,9 @@ struct freed_log {
 };
 
 /* What is kept free for a full disk: for edits, which all else ends with, and for a flush,
- * after which its log is room for the next one. */
+ * after which its log is room for the next one. Each is a file of that number, which a
+ * process that was killed leaves to the next one. */
 enum reserve_kind { RESERVE_EDIT, RESERVE_FLUSH, RESERVES };
-
-/* Room that a file takes which is named by no state. */
-struct room {
-    bool there;
-    uint64_t number; /* of the file; 0: none had it yet */
-};
 
 /* A moment in the past of an open store. */
 struct db_snapshot {
@@ -136,7 +131,7 @@ struct db {
     bool has_deletes;     /* the active memtable holds groups begun for deletes, */
     int64_t leave_us;     /* and without room it is left then */
     bool reserving;
-    struct room reserve[RESERVES];
+    bool reserved[RESERVES];
     struct work *edits;       /* finished, waiting for the manifest; oldest first */
     struct work *uninstalled; /* its edit is in force, its installation needs memory */
     struct garbage *garbage;

@@ -52,7 +52,7 @@ struct prepare {
 struct reserve {
     struct disk_dir *dir;
     enum reserve_kind kind;
-    uint64_t number, size;
+    uint64_t size;
     enum err err;
     struct err_detail why;
 };
@@ -388,15 +388,14 @@ static void prepare_job(struct job *job)
                          "%06" PRIu64 ".log: sync of the directory", p->log.number);
 }
 
-/* One log is enough for a store that does without a reserve. */
 static bool has_reserve(const struct db *db)
 {
-    return db->options.spare_logs > 1;
+    return options_keep_reserve(&db->options);
 }
 
 static bool is_reserved(const struct db *db)
 {
-    return db->reserve[RESERVE_EDIT].there && db->reserve[RESERVE_FLUSH].there;
+    return db->reserved[RESERVE_EDIT] && db->reserved[RESERVE_FLUSH];
 }
 
 /* Of the next log; 0: none now. Without room deletes get a short one, which grows, and the
@@ -436,25 +435,22 @@ static void start_prepare(struct db *db)
 static void reserve_job(struct job *job)
 {
     struct reserve *r = &((struct work *)job)->reserve;
-    r->err = wal_reserve(r->dir, r->number, r->size, &r->why);
+    r->err = wal_reserve(r->dir, r->kind, r->size, &r->why);
 }
 
 /* Without room that for a flush waits until deletes have become a table. */
 static void start_reserve(struct db *db, enum reserve_kind kind)
 {
-    struct room *room = &db->reserve[kind];
-    if (!has_reserve(db) || room->there || db->reserving || rests(db, WORK_RESERVE))
+    if (!has_reserve(db) || db->reserved[kind] || db->reserving ||
+        rests(db, WORK_RESERVE))
         return;
     bool waits = db->immutable_count > 0 || db->has_deletes;
     if (db->no_room && kind == RESERVE_FLUSH && waits) return;
     struct work *w = work_new(db, WORK_RESERVE, JOB_METADATA, reserve_job);
     if (!w) return;
-    if (!room->number) room->number = db->next_file++;
     uint64_t size = db->options.log_bytes;
-    w->reserve = (struct reserve){.dir = db->dir,
-                                  .kind = kind,
-                                  .number = room->number,
-                                  .size = kind == RESERVE_EDIT ? size / 4 : size};
+    w->reserve = (struct reserve){
+        .dir = db->dir, .kind = kind, .size = kind == RESERVE_EDIT ? size / 4 : size};
     db->reserving = true;
     submit(db, w);
 }
@@ -472,10 +468,9 @@ static void start_flush_reserve(struct db *db)
 /* False: it was not there. */
 static bool give_up_reserve(struct db *db, enum reserve_kind kind)
 {
-    struct room *room = &db->reserve[kind];
-    if (!room->there) return false;
-    room->there = false;
-    throw_away(db, FILENAME_LOG, room->number, RESERVE);
+    if (!db->reserved[kind]) return false;
+    db->reserved[kind] = false;
+    throw_away(db, FILENAME_RESERVE, kind, RESERVE);
     return true;
 }
 
@@ -681,6 +676,9 @@ static int delete_file(struct disk_dir *dir, const struct garbage *g)
     case FILENAME_LOG:
         filename_log(g->number, name);
         return disk_unlink(dir, name, SITE_WAL_UNLINK);
+    case FILENAME_RESERVE:
+        filename_reserve(g->number, name);
+        return disk_unlink(dir, name, SITE_WAL_UNLINK);
     case FILENAME_MANIFEST:
         filename_manifest(g->number, name);
         return disk_unlink(dir, name, SITE_MANIFEST_UNLINK);
@@ -877,7 +875,7 @@ static void finish(struct db *db, struct work *w)
     switch (w->kind) {
     case WORK_AMEND: amend_succeeded(db, w); break;
     case WORK_RESERVE:
-        db->reserve[w->reserve.kind].there = true;
+        db->reserved[w->reserve.kind] = true;
         discard(db, w);
         notice_room(db);
         break;

@@ -10,6 +10,7 @@
 
 #define NUMBER_BYTES_MAX 20 /* any uint64_t */
 static_assert(sizeof MANIFEST + NUMBER_BYTES_MAX <= FILENAME_BYTES, "names fit");
+#define ENDING_BYTES_MAX (sizeof ".reserve" - 1)
 
 /* Writes the number with at least six digits; returns where it ends. By hand: names are
  * made dozens of times in each recovery, and a recovery of a small store takes fifteen
@@ -39,6 +40,11 @@ void filename_manifest(uint64_t number, char out[FILENAME_BYTES])
 void filename_sst(uint64_t number, char out[FILENAME_BYTES])
 {
     memcpy(put_number(out, number), ".sst", sizeof ".sst");
+}
+
+void filename_reserve(uint64_t number, char out[FILENAME_BYTES])
+{
+    memcpy(put_number(out, number), ".reserve", sizeof ".reserve");
 }
 
 /* Takes the digits of a number that we would have written in this way: at least six, and
@@ -71,11 +77,13 @@ enum filename_kind filename_parse(const char *name, uint64_t *number)
     if (!is_manifest && !is_number) return parse_fixed(name);
     const char *p = is_manifest ? name + sizeof MANIFEST - 1 : name;
     uint64_t value;
-    if (strlen(p) > DIGITS_MAX + 4 || !take_number(&p, &value)) return FILENAME_STRANGER;
+    if (strlen(p) > DIGITS_MAX + ENDING_BYTES_MAX || !take_number(&p, &value))
+        return FILENAME_STRANGER;
     enum filename_kind kind = FILENAME_STRANGER;
     if (is_manifest && *p == 0) kind = FILENAME_MANIFEST;
     if (!is_manifest && !strcmp(p, ".log")) kind = FILENAME_LOG;
     if (!is_manifest && !strcmp(p, ".sst")) kind = FILENAME_SST;
+    if (!is_manifest && !strcmp(p, ".reserve")) kind = FILENAME_RESERVE;
     if (kind != FILENAME_STRANGER) *number = value;
     return kind;
 }

@@ -21,12 +21,14 @@ enum filename_kind {
     FILENAME_TMP,      /* CURRENT.tmp */
     FILENAME_MANIFEST, /* MANIFEST-NNNNNN */
     FILENAME_LOG,      /* NNNNNN.log */
-    FILENAME_SST       /* NNNNNN.sst */
+    FILENAME_SST,      /* NNNNNN.sst */
+    FILENAME_RESERVE   /* NNNNNN.reserve: room for a full disk, nothing in it */
 };
 
 void filename_log(uint64_t number, char out[FILENAME_BYTES]);
 void filename_manifest(uint64_t number, char out[FILENAME_BYTES]);
 void filename_sst(uint64_t number, char out[FILENAME_BYTES]);
+void filename_reserve(uint64_t number, char out[FILENAME_BYTES]);
 /* *number is set for the numbered kinds. */
 enum filename_kind filename_parse(const char *name, uint64_t *number);
 

@@ -62,6 +62,11 @@ struct options {
 };
 
 void options_init(struct options *o);
+/* Whether room is kept for a full disk: a store that makes do with one log takes none. */
+static inline bool options_keep_reserve(const struct options *o)
+{
+    return o->spare_logs > 1;
+}
 /* ERR_INVALID with the name, value and range of the first bad one. */
 enum err options_check(const struct options *o, struct err_detail *why);
 

@@ -207,6 +207,16 @@ static enum err copy_log(struct recovery *r, size_t index, struct err_detail *wh
     return e;
 }
 
+/* A recovery that finds no room takes none. */
+static void drop_copies(struct recovery *r, size_t first, size_t last)
+{
+    for (size_t i = first; i <= last; i++) {
+        char name[FILENAME_BYTES];
+        filename_log(r->logs[i].number, name);
+        if (r->logs[i].copied) (void)disk_unlink(r->dir, name, SITE_WAL_UNLINK);
+    }
+}
+
 /* Numbers of logs grow along the chain, so spares end where new logs begin. */
 static void drop_spares(struct recovery *r)
 {
@@ -285,6 +295,7 @@ static enum err settle_files(struct recovery *r, struct err_detail *why)
     for (size_t i = unsettled; i <= r->last; i++) {
         if (i == unsettled) r->chain = r->logs[i].begin;
         enum err e = copy_log(r, i, why);
+        if (e) drop_copies(r, unsettled, i);
         if (e) return e;
     }
     if (!logs_change && settled && r->manifest.marked) return ERR_OK;
@@ -322,6 +333,8 @@ static int sweep_name(void *arg, const char *name)
     uint64_t number = 0;
     enum site site = SITE_COUNT;
     enum filename_kind kind = filename_parse(name, &number);
+    if (kind == FILENAME_RESERVE && !options_keep_reserve(r->options))
+        site = SITE_WAL_UNLINK;
     if (kind == FILENAME_TMP) site = SITE_CURRENT_UNLINK;
     if (kind == FILENAME_MANIFEST) site = SITE_MANIFEST_UNLINK;
     if (kind == FILENAME_LOG) site = SITE_WAL_UNLINK;

@@ -72,8 +72,8 @@ uint32_t wal_frame(uint8_t *frame, size_t length, uint64_t log, struct wal_chain
  * after the caller synced the directory. */
 enum err wal_create(struct mem *mem, struct disk_dir *dir, uint64_t number, uint64_t size,
                     size_t step, struct disk_file **out, struct err_detail *why);
-/* Takes the room of a log of `size` bytes and makes none: NNNNNN.log is named by no state.
- * After an error it is gone again. */
+/* Takes `size` bytes of room on the disk: NNNNNN.reserve, which may be there already and is
+ * named by no state. After an error it is gone again. */
 enum err wal_reserve(struct disk_dir *dir, uint64_t number, uint64_t size,
                      struct err_detail *why);
 /* Gives a log that no durable state names any more a new number. Not one byte may be

@@ -110,7 +110,7 @@ enum err wal_reserve(struct disk_dir *dir, uint64_t number, uint64_t size,
                      struct err_detail *why)
 {
     char name[FILENAME_BYTES];
-    filename_log(number, name);
+    filename_reserve(number, name);
     struct disk_file *file;
     int rc = disk_open(dir, name, DISK_WRITE | DISK_CREATE, SITE_WAL_CREATE, &file);
     if (!rc) {

@@ -298,7 +298,7 @@ static bool is_named(const struct inventory *inv, enum filename_kind kind,
         if (s->logs[i].number == number) return true;
     for (size_t i = 0; kind == FILENAME_SST && i < s->table_count; i++)
         if (s->tables[i].meta.number == number) return true;
-    return kind == FILENAME_FIXED;
+    return kind == FILENAME_FIXED || kind == FILENAME_RESERVE;
 }
 
 static int take_stock(void *arg, const char *name)

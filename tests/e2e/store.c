@@ -83,6 +83,7 @@ static bool is_known(const struct store_state *s, const char *name,
     *kind = filename_parse(name, &number);
     switch (*kind) {
     case FILENAME_STRANGER:
+    case FILENAME_RESERVE:
     case FILENAME_FIXED: return true;
     case FILENAME_TMP: return false;
     case FILENAME_MANIFEST: return number == s->manifest;

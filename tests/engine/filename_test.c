@@ -16,6 +16,9 @@ static void a_number_of_any_size_comes_back_from_its_name(void)
         filename_sst(numbers[i], name);
         CHECK_INT(filename_parse(name, &number), FILENAME_SST);
         CHECK_INT(number, numbers[i]);
+        filename_reserve(numbers[i], name);
+        CHECK_INT(filename_parse(name, &number), FILENAME_RESERVE);
+        CHECK_INT(number, numbers[i]);
         filename_manifest(numbers[i], name);
         CHECK_INT(filename_parse(name, &number), FILENAME_MANIFEST);
         CHECK_INT(number, numbers[i]);
