@@ -596,6 +596,8 @@ struct follow {
     struct wal_position broken; /* where the chain ends */
     size_t last;                /* the log it ends in */
     bool rot;                   /* ... too early */
+    bool changes;               /* that log holds more than marks */
+    uint64_t gone;              /* the log that should go on is not there; 0: it is */
 };
 
 static enum err with_log(struct repair *r, uint64_t number, uint64_t from, size_t step,
@@ -624,6 +626,8 @@ static enum err follow_chain(struct repair *r, struct wal_reader *reader,
     enum err e;
     while (!(e = wal_reader_next(reader, &record, why))) {
         if ((e = apply_record(r, &record))) return e;
+        if (f->broken.log != reader->log) f->changes = false;
+        f->changes |= record.payload.size > 0;
         f->broken = (struct wal_position){reader->log, reader->offset};
         f->chain = reader->chain;
     }
@@ -673,11 +677,23 @@ static enum err take_all(struct repair *r, struct wal_reader *reader, struct fol
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-static enum err log_missing(struct repair *r, uint64_t number, struct follow *f)
+/* A log is used only after changes went to the one before it. Whether the first one
+ * behind those had been, nobody knows when it is gone. */
+static void report_missing_logs(struct repair *r, const struct follow *f)
 {
-    f->rot = true;
-    repair_say(r, ERR_MISSING, "%06" PRIu64 ".log: missing or unreadable", number);
-    return ERR_OK;
+    const struct store_state *s = &r->state;
+    bool doubt = f->rot;
+    for (size_t i = 0; i < s->log_count; i++) {
+        uint64_t number = s->logs[i].number;
+        bool there = has(&r->logs, number), first = i == 0;
+        if (there && number != f->gone) continue;
+        doubt |= first || (f->changes && i <= f->last + 1);
+        const char *lost = "it had not been used";
+        if (doubt) lost = "if it had been used, the changes that it held are lost";
+        if (first) lost = "the changes that it held are lost";
+        repair_say(r, doubt ? ERR_MISSING : ERR_OK, "%06" PRIu64 ".log: %s; %s", number,
+                   there ? "unreadable" : "missing", lost);
+    }
 }
 
 /* As recovery does, up to the end of the chain; what lies behind it counts only when
@@ -692,8 +708,8 @@ static enum err read_named_logs(struct repair *r, struct err_detail *why)
         e = with_log(r, s->logs[i].number, 0, r->options->write_buffer_bytes, &f,
                      follow_chain, why);
         if (e && e != ERR_NOMEM) {
-            /* A log that was never reached may be missed without a loss. */
-            e = log_missing(r, s->logs[i].number, &f);
+            f.gone = s->logs[i].number;
+            e = ERR_OK;
             break;
         }
         if (wal_position_compare(f.broken, before) != 0)
@@ -704,16 +720,20 @@ static enum err read_named_logs(struct repair *r, struct err_detail *why)
     for (int pass = 0; pass < 2 && !e; pass++) {
         for (size_t i = f.last; i < s->log_count && !e; i++) {
             uint64_t number = s->logs[i].number;
+            /* That a later one was used is no damage of the one before the gap. */
+            if (number == f.gone || (!pass && f.gone && number != f.broken.log)) continue;
             uint64_t from = f.broken.log == number ? f.broken.offset : 0;
             e = with_log(r, number, from, PIECE_BYTES, &f, pass ? take_all : look_for_rot,
                          why);
-            if (e && e != ERR_NOMEM) e = pass ? ERR_OK : log_missing(r, number, &f);
+            if (e && e != ERR_NOMEM) e = ERR_OK; /* told below */
         }
-        if (e || !f.rot || pass) break;
+        if (e || (!f.rot && !f.gone) || pass) break;
+        if (!f.rot) continue;
         repair_say(r, ERR_CORRUPT, "%06" PRIu64 ".log: damaged at offset %" PRIu64,
                    f.broken.log, f.broken.offset);
         e = keep_log(r, f.broken.log);
     }
+    if (!e) report_missing_logs(r, &f);
     return e;
 }
 
@@ -733,7 +753,9 @@ static enum err read_logs(struct repair *r, struct err_detail *why)
         uint64_t number = r->logs.numbers[i];
         if (!is_blank(r, FILENAME_LOG, number) && (e = keep_log(r, number))) break;
         e = with_log(r, number, 0, PIECE_BYTES, &f, take_all, why);
-        if (e && e != ERR_NOMEM) e = log_missing(r, number, &f);
+        if (!e || e == ERR_NOMEM) continue;
+        repair_say(r, e, "%06" PRIu64 ".log: unreadable; what it held is lost", number);
+        e = ERR_OK;
     }
     return e;
 }

@@ -129,5 +129,15 @@ cp -r "$tmp/store" "$tmp/cut"
 expect 1 '^data is damaged: .*[0-9]+ of [0-9]+ entries saved$' "$check" "$tmp/store" --repair
 expect 1 '"bytes_lost":[1-9]' "$check" "$tmp/cut" --repair --json
 
+# A spare log is missing: no other file is blamed for it, or set aside.
+rm -rf "$tmp/store"
+cp -r "$tmp/whole" "$tmp/store"
+rm "$(find "$tmp/store" -name '*.log' | sort | tail -n 1)"
+"$check" "$tmp/store" --repair > "$tmp/report"
+expect 0 '\.log: missing; (if it had been used|it had not been used)' cat "$tmp/report"
+expect 1 '' grep 'damaged' "$tmp/report"
+expect 2 'No such file' ls "$tmp/store"/*.log.lost
+expect 0 '^sound$' "$check" "$tmp/store"
+
 echo "check-tool: $checks checks, $failed failed"
 [ "$failed" -eq 0 ]

@@ -395,6 +395,42 @@ static void a_missing_log_costs_what_it_held(void)
     int lost = repaired();
     CHECK(lost > 0 && lost <= 21);
     tombstones_lost = false;
+    const char *told = strstr(lines, ".log: missing; the changes that it held are lost");
+    CHECK(told && !strstr(told + 10, "missing"));
+    CHECK(strstr(lines, "damaged at") == NULL);
+    teststore_deinit(&t);
+}
+
+static void unlink_newest_log(void)
+{
+    char name[32];
+    teststore_newest(&t, ".log", name);
+    unlink_file(name);
+}
+
+/* The log before it has records: the next one may have been used. */
+static void a_missing_spare_log_damages_no_other(void)
+{
+    begin();
+    unlink_newest_log();
+    CHECK_INT(repaired(), 0);
+    CHECK(strstr(lines, ".log: missing; if it had been used, the changes that it held "
+                        "are lost") != NULL);
+    CHECK(strstr(lines, "damaged at") == NULL);
+    CHECK_INT(teststore_count(&t, ".log" REPAIR_SUFFIX), 0);
+    teststore_deinit(&t);
+}
+
+static void a_spare_log_behind_an_empty_one_is_no_loss(void)
+{
+    begin();
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(db_flush(t.db), ERR_OK);
+    teststore_close(&t);
+    unlink_newest_log();
+    CHECK_INT(repaired(), 0);
+    CHECK(strstr(lines, ".log: missing; it had not been used") != NULL);
+    CHECK(strstr(lines, "are lost") == NULL && strstr(lines, "damaged") == NULL);
     teststore_deinit(&t);
 }
 
@@ -810,6 +846,9 @@ CU_TestInfo engine_repair_tests[] = {
     {"a_damaged_level_0_keeps_its_order", a_damaged_level_0_keeps_its_order},
     {"records_behind_a_damaged_one_are_saved", records_behind_a_damaged_one_are_saved},
     {"a_missing_log_costs_what_it_held", a_missing_log_costs_what_it_held},
+    {"a_missing_spare_log_damages_no_other", a_missing_spare_log_damages_no_other},
+    {"a_spare_log_behind_an_empty_one_is_no_loss",
+     a_spare_log_behind_an_empty_one_is_no_loss},
     {"a_freed_log_brings_nothing_back", a_freed_log_brings_nothing_back},
     {"a_replaced_table_brings_nothing_back", a_replaced_table_brings_nothing_back},
     {"an_emptied_range_stays_empty_when_any_record_knows",
