@@ -101,7 +101,8 @@ enum err manifest_current(struct disk_dir *dir, uint64_t *number, struct err_det
     text[n] = 0;
     if (strncmp(text, CURRENT_MAGIC, sizeof CURRENT_MAGIC - 1) != 0)
         return err_set(why, ERR_FOREIGN, 0,
-                       FILENAME_CURRENT ": written by another program");
+                       FILENAME_CURRENT
+                       ": empty, damaged, or written by another program");
     unsigned format = 0;
     uint64_t found = 0;
     if (!current_parse(text + sizeof CURRENT_MAGIC - 1, &format, &found))

@@ -6,7 +6,9 @@
  *          call only, unless a function says otherwise.
  * Errors:  every call that can fail returns an enum riptide_error; out-parameters are
  *          untouched on failure. A struct riptide_failure (NULL is allowed) says what,
- *          where and why in one line.
+ *          where and why in one line. A call that is not allowed where it is made (what
+ *          REQUIRES says, a handle that was freed, a store closed while an iterator or a
+ *          snapshot of it lives) is a mistake in the program, and may end it by abort().
  * Threads: one thread at a time uses a store and everything made from it. Several stores
  *          may be used by several threads. Background work runs on threads of the store's
  *          own, or inside your calls: see riptide_options.threads.
@@ -186,8 +188,9 @@ RIPTIDE_API enum riptide_error riptide_write(struct riptide *store,
 
 /* Between begin and commit all writes share one write() and one sync. They are visible to
  * reads at once, and durable only when commit returned RIPTIDE_OK; if it fails, all of
- * them are undone. Groups do not nest; stepping, flushing, compacting and closing wait
- * until after the commit. */
+ * them are undone. REQUIRES of begin: no group is open, since groups do not nest; of commit:
+ * one is. Until the commit the store may not be stepped, flushed, compacted, synced, copied
+ * by riptide_checkpoint or closed. */
 RIPTIDE_API enum riptide_error riptide_group_begin(struct riptide *store);
 RIPTIDE_API enum riptide_error riptide_group_commit(struct riptide *store);
 

@@ -112,6 +112,7 @@ static void a_violation_names_its_schedule_and_is_found_again(void)
 static void equal_walks_have_equal_counts(void)
 {
     struct explore_options o = small_options();
+    o.preemptions = 0;
     struct scenario s = small_scenario();
     struct explorer *a = explorer_new(&s, &o), *b = explorer_new(&s, &o);
 
