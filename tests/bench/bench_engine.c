@@ -106,7 +106,7 @@ static uint64_t status_bytes(const char *name)
 static bool is_log(const char *name)
 {
     const char *dot = strrchr(name, '.');
-    return dot && !strcmp(dot, ".log");
+    return dot && (!strcmp(dot, ".log") || !strcmp(dot, ".reserve"));
 }
 
 static uint64_t disk_bytes(const char *path)
