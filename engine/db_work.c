@@ -1062,10 +1062,11 @@ static bool is_full(const struct memlog *m, const struct options *o)
             memtable_bytes(m->table) >= o->memtable_bytes);
 }
 
-/* Only deletes may take the last spare log when there may be no room for another. */
-static size_t kept_spares(const struct db *db, enum work_purpose purpose)
+/* The last spare log is for deletes if there is no room for another, which nobody knows
+ * while that is being filled. */
+static size_t kept_spares(const struct db *db)
 {
-    return purpose == FOR_WRITES && db->filling && has_reserve(db);
+    return !db->no_room && db->filling && has_reserve(db);
 }
 
 static bool can_rotate_for(const struct db *db, enum work_purpose purpose)
@@ -1073,7 +1074,7 @@ static bool can_rotate_for(const struct db *db, enum work_purpose purpose)
     const struct options *o = &db->options;
     bool cramped = db->no_room && purpose == FOR_DELETES;
     if (db->no_room && !cramped) return false;
-    return db->spare_count > kept_spares(db, purpose) &&
+    return db->spare_count > kept_spares(db) &&
            db->immutable_count < o->immutables_max + cramped &&
            (cramped || db->version->levels[0].count < o->level0_stop);
 }
@@ -1137,7 +1138,7 @@ bool work_is_stuck(const struct db *db, enum work_purpose purpose)
     if (db->no_room && purpose == FOR_WRITES) return true;
     const struct retry *r = db->retry;
     return r[WORK_AMEND].pause_us ||
-           (db->spare_count <= kept_spares(db, purpose) && r[WORK_PREPARE].pause_us) ||
+           (db->spare_count <= kept_spares(db) && r[WORK_PREPARE].pause_us) ||
            (db->immutable_count >= db->options.immutables_max &&
             r[WORK_FLUSH].pause_us) ||
            (db->version->levels[0].count >= db->options.level0_stop &&
@@ -1209,7 +1210,7 @@ enum err work_make_room(struct db *db, enum work_purpose purpose)
     if (!full || e) return e;
     bool takes_reserve = !can_rotate(db);
     e = rotate(db);
-    if (!e && takes_reserve) db->on_reserve = true;
+    if (!e && takes_reserve) db->on_reserve = db->no_room;
     return e;
 }
 

@@ -1,6 +1,7 @@
 /* A full disk: the write that finds no room is as if it had never been issued, reads go
  * on, and writes resume by themselves when there is room. */
 #include "tests/support/check.h"
+#include "tests/support/lazy_sched.h"
 #include "tests/support/teststore.h"
 
 #include <errno.h>
@@ -579,7 +580,35 @@ static void the_room_of_a_log_is_kept_while_there_is_any(void)
     teststore_deinit(&t);
 }
 
+/* While the next log is being filled nobody knows whether the disk is full: a delete takes
+ * the last spare log no sooner than a write would. */
+static void a_delete_while_a_log_is_filled_keeps_the_store_open_for_writes(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    teststore_init(&t);
+    lazy_sched_init(&lazy);
+    t.options.memtable_bytes = 1 << 20; /* the log is full first */
+    t.options.spare_logs = 2;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    db_step(t.db);
+    t.db->env.sched = &lazy.sched;
+    lazy.held = 1u << JOB_METADATA;
+    for (unsigned round = 0; round < 3; round++) {
+        while (t.db->active->log.offset < t.options.log_bytes)
+            REQUIRE_INT(teststore_put(&t, "a", "some bytes that fill a log"), ERR_OK);
+        CHECK_INT(db_delete(t.db, slice_text("b")), ERR_OK);
+        CHECK(!db_refuses(t.db));
+        REQUIRE_INT(teststore_put(&t, "c", "3"), ERR_OK);
+    }
+    lazy_sched_run(&lazy);
+    t.db->env.sched = t.sched;
+    teststore_deinit(&t);
+}
+
 CU_TestInfo engine_disk_full_tests[] = {
+    {"a_delete_while_a_log_is_filled_keeps_the_store_open_for_writes",
+     a_delete_while_a_log_is_filled_keeps_the_store_open_for_writes},
     {"a_write_without_room_is_as_if_never_issued",
      a_write_without_room_is_as_if_never_issued},
     {"what_found_no_room_does_not_cut_the_chain_of_logs",
