@@ -296,10 +296,17 @@ static bool pick(struct db *db, struct compaction *c)
     return compact_pick(v, &db->options, pointers, all, mem, c);
 }
 
+/* What the newest tables become counts as newer than a table with a lower number, which a
+ * flush that is under way has already. */
+static bool waits_for_flush(const struct db *db)
+{
+    return db->way == COMPACT_NEWEST && db->flushing;
+}
+
 static void start_compaction(struct db *db)
 {
     struct compaction c;
-    if (db->compacting || rests(db, WORK_COMPACT)) return;
+    if (db->compacting || rests(db, WORK_COMPACT) || waits_for_flush(db)) return;
     if (!pick(db, &c)) {
         db->compact_all = false;
         return;

@@ -605,7 +605,47 @@ static void a_delete_while_a_log_is_filled_keeps_the_store_open_for_writes(void)
     teststore_deinit(&t);
 }
 
+/* The tables of level 0 are in the order of their numbers. */
+static void what_the_newest_tables_become_is_not_newer_than_a_flush_under_way(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    teststore_init(&t);
+    lazy_sched_init(&lazy);
+    t.options.level0_tables = 3;
+    t.env.sched = &lazy.sched;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    lazy.held = 1u << JOB_COMPACT | 1u << JOB_FLUSH;
+    REQUIRE_INT(teststore_put(&t, "k", "old"), ERR_OK);
+    REQUIRE_INT(teststore_put(&t, "z", "26"), ERR_OK);
+    REQUIRE_INT(db_flush(t.db), ERR_OK);
+    REQUIRE_INT(teststore_delete(&t, "x"), ERR_OK);
+    REQUIRE_INT(db_flush(t.db), ERR_OK);
+    REQUIRE_INT(teststore_put(&t, "x", "24"), ERR_OK);
+    REQUIRE_INT(db_flush(t.db), ERR_OK);
+    db_step(t.db);
+    REQUIRE(t.db->compacting && t.db->version->levels[0].count == 3);
+    REQUIRE_INT(teststore_put(&t, "k", "new"), ERR_OK);
+    for (int i = 0; !t.db->flushing; i++)
+        teststore_fill(&t, "m", i, 100, 0);
+
+    struct plan plan = {.pattern = "fs/sst/write/enospc", .kth = 1};
+    REQUIRE_INT(plan_arm(&plan), 0);
+    lazy_sched_run(&lazy);
+    CHECK_INT(plan.fired, 1);
+    plan_disarm_all();
+    CHECK_INT(db_settle(t.db), ERR_OK);
+    CHECK_INT(t.db->immutable_count, 0);
+    teststore_expect(&t, "k", "new");
+    lazy.held = 0;
+    teststore_close(&t);
+    teststore_expect_sound(&t);
+    teststore_deinit(&t);
+}
+
 CU_TestInfo engine_disk_full_tests[] = {
+    {"what_the_newest_tables_become_is_not_newer_than_a_flush_under_way",
+     what_the_newest_tables_become_is_not_newer_than_a_flush_under_way},
     {"a_delete_while_a_log_is_filled_keeps_the_store_open_for_writes",
      a_delete_while_a_log_is_filled_keeps_the_store_open_for_writes},
     {"a_write_without_room_is_as_if_never_issued",
