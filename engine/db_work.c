@@ -1033,8 +1033,9 @@ void work_finish(struct db *db)
         work_step(db);
     }
     give_up_freed_logs(db);
-    give_up_reserve(db, RESERVE_EDIT);
-    give_up_reserve(db, RESERVE_FLUSH);
+    /* Also what a killed process has left, and this one not come to take over. */
+    for (unsigned kind = 0; kind < RESERVES && has_reserve(db); kind++)
+        throw_away(db, FILENAME_RESERVE, kind, RESERVE);
     work_step(db);
     while (db->in_flight > 0) {
         sched_wait(db->env.sched);
@@ -1091,9 +1092,11 @@ static bool can_rotate(const struct db *db)
     return can_rotate_for(db, FOR_WRITES);
 }
 
+/* A compaction whose edit has failed is not waited for: on a full disk that has no end. */
 static bool is_slow(const struct db *db)
 {
-    return db->compacting && db->version->levels[0].count >= db->options.level0_slow;
+    return db->compacting && !db->retry[WORK_AMEND].pause_us &&
+           db->version->levels[0].count >= db->options.level0_slow;
 }
 
 /* A memtable whose groups may be undone is not left, nor is its log.

@@ -643,7 +643,54 @@ static void what_the_newest_tables_become_is_not_newer_than_a_flush_under_way(vo
     teststore_deinit(&t);
 }
 
+/* Whoever parks writers while the store is busy would never tell them why. */
+static void a_compaction_whose_edit_finds_no_room_parks_no_writer(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    teststore_init(&t);
+    lazy_sched_init(&lazy);
+    t.options.level0_slow = 2;
+    t.env.sched = &lazy.sched;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    for (int i = 0; i < 2; i++) {
+        REQUIRE_INT(teststore_put(&t, "a", "1"), ERR_OK);
+        lazy.held = i == 1 ? 1u << JOB_COMPACT : 0;
+        REQUIRE_INT(db_flush(t.db), ERR_OK);
+    }
+    CHECK(db_busy(t.db));
+    struct plan plan = {.pattern = "fs/manifest/write/enospc", .kth = 1, .sticky = true};
+    REQUIRE_INT(plan_arm(&plan), 0);
+    lazy_sched_run(&lazy);
+    db_step(t.db);
+    CHECK(t.db->compacting && !db_busy(t.db));
+    plan_disarm_all();
+    CHECK(plan.fired > 0);
+    CHECK(resumes_within(&t, 3000));
+    lazy.held = 0;
+    teststore_deinit(&t);
+}
+
+/* What a killed process has kept, and the next one not come to take over. */
+static void a_store_that_is_closed_at_once_leaves_no_reserve(void)
+{
+    struct teststore t;
+    begin_with_reserve(&t, SYNC_EVERYSEC);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    db_step(t.db);
+    teststore_die(&t);
+    CHECK_INT(teststore_count(&t, ".reserve"), 2);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    teststore_close(&t);
+    CHECK_INT(teststore_count(&t, ".reserve"), 0);
+    teststore_deinit(&t);
+}
+
 CU_TestInfo engine_disk_full_tests[] = {
+    {"a_compaction_whose_edit_finds_no_room_parks_no_writer",
+     a_compaction_whose_edit_finds_no_room_parks_no_writer},
+    {"a_store_that_is_closed_at_once_leaves_no_reserve",
+     a_store_that_is_closed_at_once_leaves_no_reserve},
     {"what_the_newest_tables_become_is_not_newer_than_a_flush_under_way",
      what_the_newest_tables_become_is_not_newer_than_a_flush_under_way},
     {"a_delete_while_a_log_is_filled_keeps_the_store_open_for_writes",
