@@ -144,9 +144,11 @@ static enum err lock_dir(struct db *db, const char *name, struct err_detail *why
 {
     int rc = disk_lock(db->dir, FILENAME_LOCK, SITE_LOCK_CREATE, &db->lock);
     if (rc == -EWOULDBLOCK)
-        return err_set(why, ERR_LOCKED, 0,
-                       "%s: locked by another process; stop it or give another directory",
-                       name);
+        return err_set(
+            why, ERR_LOCKED, 0,
+            "%s: locked by another process, or opened by this one already; close "
+            "it there or give another directory",
+            name);
     return rc ? err_set(why, err_from_os(rc), rc, "%s: cannot lock " FILENAME_LOCK, name)
               : ERR_OK;
 }
@@ -238,12 +240,17 @@ static enum err take_over(struct db *db, struct recovery *r, struct err_detail *
 /* Damage is told together with what helps. */
 static enum err with_cure(enum err e, struct err_detail *why)
 {
-    if ((e != ERR_CORRUPT && e != ERR_MISSING && e != ERR_NO_SPACE) || !why) return e;
-    struct err_detail damage = *why;
-    const char *cure = e == ERR_NO_SPACE
-                           ? "the last logs are copied when a store is opened: make room"
-                           : "riptidekv-check --repair saves what is left";
-    return err_set(why, e, damage.os_error, "%.160s; %s", damage.text, cure);
+    if (!e || !why) return e;
+    const char *cure = NULL;
+    if (e == ERR_CORRUPT || e == ERR_MISSING)
+        cure = "riptidekv-check --repair saves what is left";
+    if (e == ERR_NO_SPACE)
+        cure = "the last logs are copied when a store is opened: make room";
+    if (err_is_no_file(why->os_error)) cure = "move it out of the store's directory";
+    if (!cure) return e;
+    char damage[ERR_LINE_BYTES];
+    err_line(why, damage);
+    return err_set(why, e, why->os_error, "%.160s; %s", damage, cure);
 }
 
 static enum err recover(struct db *db, struct err_detail *why)
@@ -273,7 +280,7 @@ static enum err open_store(struct db *db, const char *name, struct err_detail *w
 {
     enum err e = open_dir(db, name, why);
     if (!e) e = find_or_create(db, name, why);
-    if (e) return e == ERR_CORRUPT ? with_cure(e, why) : e;
+    if (e) return e == ERR_CORRUPT || e == ERR_IO ? with_cure(e, why) : e;
     db->files = (struct sst_files){.mem = db->env.mem,
                                    .dir = db->dir,
                                    .map = db->options.map_tables,

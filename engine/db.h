@@ -184,7 +184,8 @@ enum err db_settle(struct db *db);
 /* Makes the directory `name` below the root of `disk` (NULL: of the store's own) a store
  * of its own that holds everything settled so far, while this one stays open. Tables are
  * linked, or copied where that cannot be; the time it takes hardly depends on their size.
- * Outside a group. ERR_EXISTS: the name is taken. ERR_FOREIGN: name.tmp is in the way;
+ * Outside a group. ERR_INVALID: the root is a store's directory, and the copy would lie
+ * inside. ERR_EXISTS: the name is taken. ERR_FOREIGN: name.tmp is in the way;
  * what an earlier checkpoint to the same name left there is replaced.
  * Crash: when it returned ERR_OK the copy is durable. Cut anywhere, or after an error, there
  * is no such directory or the whole copy, and this store is as it was. */

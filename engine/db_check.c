@@ -19,8 +19,9 @@ struct check {
 
 static void finding(struct check *c, enum err code, const struct err_detail *why)
 {
+    char line[ERR_LINE_BYTES];
     if (c->first == ERR_OK) c->first = code;
-    if (c->report) c->report(c->arg, code, why->text);
+    if (c->report) c->report(c->arg, code, err_line(why, line));
 }
 
 static void keep_table(void *arg, struct table *table)
@@ -192,6 +193,42 @@ static void check_tables(struct check *c, struct recovery *r)
     }
 }
 
+/* ---- what is in the way ---- */
+
+struct names {
+    struct check *check;
+    const struct recovery *recovery;
+    struct disk_dir *dir;
+};
+
+/* What the store does not know is deleted when it is opened, if it is a file. */
+static int check_name(void *arg, const char *name)
+{
+    const struct names *n = arg;
+    uint64_t number = 0;
+    struct disk_file *file;
+    struct err_detail why;
+    enum filename_kind kind = filename_parse(name, &number);
+    if (kind == FILENAME_STRANGER || recover_names(n->recovery, kind, number)) return 0;
+    int rc = disk_open(n->dir, name, DISK_READ, SITE_OTHER_CREATE, &file);
+    if (!rc) disk_close(file);
+    if (!err_is_no_file(-rc)) return 0;
+    err_set(&why, err_from_os(rc), rc,
+            "%s: the store cannot be opened with it; move it out of the directory", name);
+    finding(n->check, why.code, &why);
+    return 0;
+}
+
+static void check_names(struct check *c, const struct recovery *r)
+{
+    struct names names = {c, r, r->dir};
+    struct err_detail why;
+    int rc = disk_list(r->dir, check_name, &names);
+    if (!rc) return;
+    err_set(&why, err_from_os(rc), rc, "listing the directory");
+    finding(c, why.code, &why);
+}
+
 enum err db_check_lock(struct disk_dir *dir, const char *name, bool create,
                        struct disk_file **lock, struct err_detail *why)
 {
@@ -204,7 +241,8 @@ enum err db_check_lock(struct disk_dir *dir, const char *name, bool create,
         rc = disk_lock(dir, FILENAME_LOCK, SITE_LOCK_CREATE, lock);
     }
     if (rc == -EWOULDBLOCK)
-        return err_set(why, ERR_LOCKED, 0, "%s: in use by another process", name);
+        return err_set(why, ERR_LOCKED, 0,
+                       "%s: in use, opened by another process or this one", name);
     return rc ? err_set(why, err_from_os(rc), rc, "%s: cannot lock " FILENAME_LOCK, name)
               : ERR_OK;
 }
@@ -244,6 +282,7 @@ enum err db_check(const struct db_env *env, const char *dir,
     if (e) {
         if (!c.first) finding(&c, e, &why); /* tables have been told */
     } else {
+        check_names(&c, &r);
         check_numbers(&c, &r.state);
         check_tables(&c, &r);
         check_levels(&c, &r);

@@ -43,6 +43,25 @@ static enum err told(const struct checkpoint *c, int rc, const char *name,
 
 /* ---- X.tmp ---- */
 
+/* Whoever deletes a store deletes what is in it: a copy does not belong there. */
+static enum err expect_no_store(const struct checkpoint *c)
+{
+    struct disk_dir *parent;
+    struct disk_file *file;
+    int rc = disk_dir_open(c->disk, ".", &parent);
+    if (rc) return told(c, rc, c->name, "its parent");
+    rc = disk_open(parent, FILENAME_CURRENT, DISK_READ, SITE_CURRENT_CREATE, &file);
+    disk_dir_close(parent);
+    if (rc)
+        return rc == -ENOENT ? ERR_OK
+                             : told(c, rc, c->name, "looking for a store around it");
+    disk_close(file);
+    return err_set(c->why, ERR_INVALID, 0,
+                   "%.100s: would lie inside the directory of a store; give a path "
+                   "beside it",
+                   c->name);
+}
+
 static enum err take_name(struct checkpoint *c)
 {
     struct disk_dir *dir;
@@ -243,22 +262,36 @@ static enum err publish(const struct checkpoint *c)
     return told(c, rc, c->name, "giving it its name; it may be there or not");
 }
 
+/* Says that it was the copy which failed, and at what. */
+static enum err failed(const struct checkpoint *c, enum err e, const char *doing,
+                       const struct err_detail *cause)
+{
+    char line[ERR_LINE_BYTES];
+    const char *because = cause->code ? err_line(cause, line) : err_text(e);
+    return err_set(c->why, e, cause->os_error, "%.60s: %s%.150s", c->name, doing,
+                   because);
+}
+
 enum err db_checkpoint(struct db *db, struct disk *disk, const char *name,
                        struct err_detail *why)
 {
     assert(!db->in_group);
+    struct err_detail cause = {.code = ERR_OK};
     struct checkpoint c = {
         .db = db, .disk = disk ? disk : db->env.disk, .name = name, .why = why};
-    enum err e = take_name(&c);
+    enum err e = expect_no_store(&c);
+    if (!e) e = take_name(&c);
     if (e) return e;
     e = db_flush(db);
-    if (e) return err_set(why, e, 0, "%.100s: the flush before it", name);
+    if (e) return failed(&c, e, "the flush before it: ", db_write_error(db));
     e = make_tmp(&c);
     if (e) return e;
+    c.why = &cause;
     e = fill_tmp(&c);
+    c.why = why;
     if (e) {
         remove_tmp(&c);
-        return e;
+        return failed(&c, e, "", &cause);
     }
     disk_dir_close(c.dir);
     return publish(&c);

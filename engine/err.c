@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *err_text(enum err code)
 {
@@ -50,4 +51,29 @@ enum err err_set(struct err_detail *why, enum err code, int os_error, const char
     vsnprintf(why->text, sizeof why->text, format, args);
     va_end(args);
     return code;
+}
+
+bool err_is_no_file(int os_error)
+{
+    return os_error == EISDIR || os_error == ELOOP || os_error == ENXIO;
+}
+
+/* The system's own words for what is no file do not say so. */
+static const char *reason(int os_error)
+{
+    switch (os_error) {
+    case EISDIR: return "a directory in place of a file";
+    case ELOOP: return "a symbolic link in place of a file";
+    case ENXIO: return "neither a file nor a directory";
+    default: return strerror(os_error);
+    }
+}
+
+const char *err_line(const struct err_detail *why, char out[ERR_LINE_BYTES])
+{
+    const char *because = why->os_error ? reason(why->os_error) : "";
+    bool told = strstr(why->text, because) != NULL;
+    snprintf(out, ERR_LINE_BYTES, "%s%s%.60s", why->text, told ? "" : ": ",
+             told ? "" : because);
+    return out;
 }

@@ -7,6 +7,7 @@
 #ifndef ENGINE_ERR_H
 #define ENGINE_ERR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,7 @@
     X(ERR_NO_SPACE, "no space left on device") /* ENOSPC, EDQUOT, EFBIG */               \
     X(ERR_CORRUPT, "data is damaged")          /* a checksum or a format rule fails */   \
     X(ERR_MISSING, "a file of the store is missing")                                     \
-    X(ERR_LOCKED, "the store is in use by another process")                              \
+    X(ERR_LOCKED, "the store is in use, or opened already")                              \
     X(ERR_FOREIGN, "not a store of this program") /* nothing was touched */              \
     X(ERR_NEWER_FORMAT, "the store has a format this program does not know")             \
     X(ERR_EXISTS, "the store exists already")                                            \
@@ -41,6 +42,9 @@ struct err_detail {
     char text[ERR_DETAIL_BYTES]; /* "000007.sst: block at 4096: checksum mismatch" */
 };
 
+/* A detail and the reason that the system gave, in one line. */
+#define ERR_LINE_BYTES (ERR_DETAIL_BYTES + 64)
+
 /* Static text of a code. */
 const char *err_text(enum err code);
 /* Maps 0 or -errno from fault/ to a code. */
@@ -49,5 +53,10 @@ enum err err_from_os(int negative_errno);
  * os_error is 0 or a positive or negative errno. */
 enum err err_set(struct err_detail *why, enum err code, int os_error, const char *format,
                  ...) __attribute__((format(printf, 4, 5)));
+/* Whether this errno says that something that is no file has the name of one. */
+bool err_is_no_file(int os_error);
+/* "TEXT: REASON" when an errno is behind it and the text does not tell the reason already,
+ * else the text. Returns `out`. */
+const char *err_line(const struct err_detail *why, char out[ERR_LINE_BYTES]);
 
 #endif

@@ -99,10 +99,12 @@ enum err manifest_current(struct disk_dir *dir, uint64_t *number, struct err_det
     disk_close(file);
     if (rc) return disk_error(why, rc, FILENAME_CURRENT ": read");
     text[n] = 0;
+    if (n == 0) return err_set(why, ERR_CORRUPT, 0, FILENAME_CURRENT ": empty");
     if (strncmp(text, CURRENT_MAGIC, sizeof CURRENT_MAGIC - 1) != 0)
         return err_set(why, ERR_FOREIGN, 0,
                        FILENAME_CURRENT
-                       ": empty, damaged, or written by another program");
+                       ": written by another program, or damaged; if the store is yours, "
+                       "riptidekv-check --repair saves what is left");
     unsigned format = 0;
     uint64_t found = 0;
     if (!current_parse(text + sizeof CURRENT_MAGIC - 1, &format, &found))

@@ -137,7 +137,8 @@ enum err manifest_append(struct wal_writer *writer, uint8_t *frame, size_t lengt
                          struct err_detail *why);
 /* Switches CURRENT durably to MANIFEST-number. */
 enum err manifest_point(struct disk_dir *dir, uint64_t number, struct err_detail *why);
-/* Reads CURRENT. ERR_MISSING: no such file. ERR_FOREIGN: it is not ours. */
+/* Reads CURRENT. ERR_MISSING: no such file. ERR_FOREIGN: it is not ours. ERR_CORRUPT: empty, or
+ * damaged. */
 enum err manifest_current(struct disk_dir *dir, uint64_t *number, struct err_detail *why);
 
 #endif

@@ -81,6 +81,8 @@ enum err recover_read_each(struct recovery *r, const struct db_env *env,
  * record is changed: what may not be durable is copied to new files, which a new manifest
  * names. */
 enum err recover_settle(struct recovery *r, struct err_detail *why);
+/* Whether the manifest that was read names this file. */
+bool recover_names(const struct recovery *r, enum filename_kind kind, uint64_t number);
 /* Frees and closes what was not taken over (taken: set to NULL by the taker). */
 void recover_deinit(struct recovery *r);
 

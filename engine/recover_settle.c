@@ -306,7 +306,7 @@ static enum err settle_files(struct recovery *r, struct err_detail *why)
 
 /* ---- 3: files that nobody names ---- */
 
-static bool named(const struct recovery *r, enum filename_kind kind, uint64_t number)
+bool recover_names(const struct recovery *r, enum filename_kind kind, uint64_t number)
 {
     if (kind == FILENAME_MANIFEST) return number == r->manifest.number;
     if (kind == FILENAME_LOG)
@@ -327,9 +327,15 @@ static bool can_wait(struct recovery *r, enum filename_kind kind, uint64_t numbe
     return listed;
 }
 
+struct sweep {
+    struct recovery *r;
+    struct err_detail *why;
+};
+
 static int sweep_name(void *arg, const char *name)
 {
-    struct recovery *r = arg;
+    const struct sweep *sweep = arg;
+    struct recovery *r = sweep->r;
     uint64_t number = 0;
     enum site site = SITE_COUNT;
     enum filename_kind kind = filename_parse(name, &number);
@@ -339,8 +345,12 @@ static int sweep_name(void *arg, const char *name)
     if (kind == FILENAME_MANIFEST) site = SITE_MANIFEST_UNLINK;
     if (kind == FILENAME_LOG) site = SITE_WAL_UNLINK;
     if (kind == FILENAME_SST) site = SITE_SST_UNLINK;
-    if (site == SITE_COUNT || named(r, kind, number)) return 0;
-    return can_wait(r, kind, number) ? 0 : disk_unlink(r->dir, name, site);
+    if (site == SITE_COUNT || recover_names(r, kind, number)) return 0;
+    if (can_wait(r, kind, number)) return 0;
+    int rc = disk_unlink(r->dir, name, site);
+    if (rc)
+        err_set(sweep->why, err_from_os(rc), rc, "%s: deleting this leftover file", name);
+    return rc;
 }
 
 /* ---- the logs as they are written on ---- */
@@ -373,8 +383,15 @@ enum err recover_settle(struct recovery *r, struct err_detail *why)
 {
     enum err e = settle_files(r, why);
     if (e) return e;
-    int rc = disk_list(r->dir, sweep_name, r);
-    if (rc) return err_set(why, err_from_os(rc), rc, "deleting leftover files");
+    struct err_detail at = {.code = ERR_OK};
+    struct sweep sweep = {r, &at};
+    int rc = disk_list(r->dir, sweep_name, &sweep);
+    if (rc && at.code == ERR_OK)
+        err_set(&at, err_from_os(rc), rc, "listing the directory");
+    if (rc) {
+        if (why) *why = at;
+        return at.code;
+    }
     start_writers(r);
     return ERR_OK;
 }

@@ -363,7 +363,9 @@ enum err db_repair(const struct db_env *env, const char *dir,
     if (!e) e = db_check(env, dir, options, NULL, NULL);
     if (e == ERR_OK) return ERR_OK;
     why->code = ERR_OK;
-    if (e == ERR_LOCKED) return err_set(why, e, 0, "%s: in use by another process", dir);
+    if (e == ERR_LOCKED)
+        return err_set(why, e, 0, "%s: in use, opened by another process or this one",
+                       dir);
     struct repair r = {
         .env = env, .options = options, .report = report, .arg = arg, .counts = counts};
     int rc = disk_dir_open(env->disk, dir, &r.dir);

@@ -249,7 +249,8 @@ static enum err no_store(struct err_detail *why)
  * have been in force all the same. */
 static enum err find_manifest(struct repair *r, enum err lost, struct err_detail *why)
 {
-    struct err_detail pointer = *why;
+    char pointer[ERR_LINE_BYTES];
+    err_line(why, pointer);
     for (size_t i = r->manifests.count; i > 0; i--) {
         uint64_t number = r->manifests.numbers[i - 1];
         enum err e = try_manifest(r, number, why);
@@ -259,10 +260,10 @@ static enum err find_manifest(struct repair *r, enum err lost, struct err_detail
         repair_say(r, newest ? ERR_OK : lost,
                    "%.160s; MANIFEST-%06" PRIu64
                    ", the newest whole one, is in force again",
-                   pointer.text, number);
+                   pointer, number);
         return ERR_OK;
     }
-    repair_say(r, lost, "%s; no manifest is whole", pointer.text);
+    repair_say(r, lost, "%s; no manifest is whole", pointer);
     return scavenge_manifests(r, why);
 }
 
@@ -271,7 +272,8 @@ static enum err read_manifest(struct repair *r, struct err_detail *why)
 {
     uint64_t number = 0;
     enum err e = manifest_current(r->dir, &number, why);
-    if (e == ERR_NEWER_FORMAT || e == ERR_NOMEM) return e;
+    if (e == ERR_NEWER_FORMAT || e == ERR_NOMEM || (e && err_is_no_file(why->os_error)))
+        return e;
     r->current_sound = !e;
     if (!e) {
         e = try_manifest(r, number, why);

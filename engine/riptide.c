@@ -47,7 +47,7 @@ SAME(TOO_LARGE, TOO_LARGE);
 SAME(WRITES_REFUSED, WRITES_REFUSED);
 SAME(BUSY, BUSY);
 static_assert(ERR_COUNT == RIPTIDE_BUSY + 1, "every error has its public name");
-static_assert(sizeof((struct riptide_failure *)0)->text >= ERR_DETAIL_BYTES, "room");
+static_assert(sizeof((struct riptide_failure *)0)->text >= ERR_LINE_BYTES, "room");
 static_assert((int)RIPTIDE_SYNC_ALWAYS == SYNC_ALWAYS, "same number");
 static_assert((int)RIPTIDE_SYNC_EVERYSEC == SYNC_EVERYSEC, "same number");
 static_assert((int)RIPTIDE_SYNC_NO == SYNC_NO, "same number");
@@ -66,9 +66,11 @@ static enum riptide_error fail(struct riptide_failure *why, enum err e,
 {
     if (why && e) {
         bool told = detail->code != ERR_OK;
+        char line[ERR_LINE_BYTES];
         why->error = error_of(e);
         why->os_error = told ? detail->os_error : 0;
-        snprintf(why->text, sizeof why->text, "%s", told ? detail->text : err_text(e));
+        snprintf(why->text, sizeof why->text, "%s",
+                 told ? err_line(detail, line) : err_text(e));
     }
     return error_of(e);
 }
@@ -167,7 +169,7 @@ static enum err open_world(const char *path, char **parent, const char **name,
                        "%.100s: a path has to end in the directory's own name", path);
     int rc = disk_posix_new(mem_libc(), *parent, disk);
     if (!rc) return ERR_OK;
-    err_set(why, err_from_os(rc), rc, "%.150s: %s", *parent, strerror(-rc));
+    err_set(why, err_from_os(rc), rc, "%.150s: cannot open this directory", *parent);
     mem_free(mem_libc(), *parent);
     return why->code;
 }
@@ -256,7 +258,8 @@ enum riptide_error riptide_check(const char *path,
     options_init(&options);
     enum err e = open_world(path, &parent, &name, &env.disk, &why);
     if (e) {
-        pass_report(&r, e, why.text);
+        char line[ERR_LINE_BYTES];
+        pass_report(&r, e, err_line(&why, line));
         return error_of(e);
     }
     e = db_check(&env, name, &options, pass_report, &r);

@@ -63,7 +63,7 @@ enum riptide_error {
     RIPTIDE_NO_SPACE = 4,     /* the disk is full */
     RIPTIDE_CORRUPT = 5,      /* a file is damaged: named, with the offset */
     RIPTIDE_MISSING = 6,      /* no such store, or one of its files is missing */
-    RIPTIDE_LOCKED = 7,       /* another process has the store open */
+    RIPTIDE_LOCKED = 7,       /* the store is open, in another process or this one */
     RIPTIDE_FOREIGN = 8,      /* the directory is somebody else's; nothing was touched */
     RIPTIDE_NEWER_FORMAT = 9, /* written by a newer version */
     RIPTIDE_EXISTS = 10,      /* error_if_exists, and it does */
@@ -78,7 +78,7 @@ RIPTIDE_API const char *riptide_error_text(enum riptide_error error);
 struct riptide_failure {
     enum riptide_error error;
     int os_error;   /* errno behind it, or 0 */
-    char text[224]; /* "000007.sst: block at 4096: checksum mismatch" */
+    char text[288]; /* "000007.sst: block at 4096: checksum mismatch" */
 };
 
 /* ---- open and close ---- */
@@ -305,6 +305,7 @@ RIPTIDE_API enum riptide_error riptide_compact(struct riptide *store);
  * When it returned RIPTIDE_OK the copy survives a power cut. A crash or an error leaves no
  * `path` or the whole copy, and this store as it was. While it is made it is called
  * PATH.tmp; what a crash left there is replaced by the next attempt.
+ * RIPTIDE_INVALID: its parent is the directory of a store, this one's or another's.
  * RIPTIDE_EXISTS: there is something at `path`. RIPTIDE_FOREIGN: at PATH.tmp there is
  * something that no checkpoint has left. */
 RIPTIDE_API enum riptide_error riptide_checkpoint(struct riptide *store, const char *path,

@@ -170,7 +170,7 @@ static int posix_unlink(struct disk_dir *dir, const char *name, enum site site)
 
 static int os_flags(unsigned flags)
 {
-    int os = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+    int os = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
     switch (flags & (DISK_READ | DISK_WRITE)) {
     case DISK_READ: os |= O_RDONLY; break;
     case DISK_WRITE: os |= O_WRONLY; break;
@@ -182,12 +182,14 @@ static int os_flags(unsigned flags)
     return os;
 }
 
-/* open() takes a directory for reading too; a file it is not. */
+/* open() takes a directory for reading too, and would wait for the other end of a pipe; a
+ * file neither is. */
 static int check_is_file(int fd)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) return -errno;
-    return S_ISDIR(st.st_mode) ? -EISDIR : 0;
+    if (S_ISDIR(st.st_mode)) return -EISDIR;
+    return S_ISREG(st.st_mode) ? 0 : -ENXIO;
 }
 
 static int posix_open(struct disk_dir *dir, const char *name, unsigned flags,

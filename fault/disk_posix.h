@@ -2,7 +2,8 @@
  *
  * Flow:    server main, tests > disk_posix_new > struct disk; shim.c > its table > the OS
  * Owns:    the root's descriptor; each handle owns one.
- * Errors:  what the operating system answers, as a negative errno.
+ * Errors:  what the operating system answers, as a negative errno. Opening what is no file:
+ *          -EISDIR, -ELOOP for a symbolic link, -ENXIO for pipes, sockets and devices.
  * Threads: as disk.h says.
  * Crash:   sync is fsync or fdatasync and nothing cleverer: what they promise holds.
  * Tests:   tests/fault/disk_posix_test.c

@@ -252,7 +252,8 @@ static int repair(struct check *c)
     enum err e = repair_all(c, &f, &n, &why);
     if (e) {
         buf_deinit(&f.json);
-        return e == ERR_LOCKED ? in_use(c) : check_unable(c, why.text);
+        char line[ERR_LINE_BYTES];
+        return e == ERR_LOCKED ? in_use(c) : check_unable(c, err_line(&why, line));
     }
     snprintf(members, sizeof members,
              ",\"sound\":true,\"changed\":%s,\"tables_kept\":%llu,"
@@ -270,8 +271,9 @@ static int repair(struct check *c)
 static int dump(struct check *c, struct disk_dir *dir)
 {
     struct err_detail why = {.code = ERR_OK};
+    char line[ERR_LINE_BYTES];
     enum err e = dump_file(c->mem, dir, c->dump, c->print, c->arg, &why);
-    return e ? check_unable(c, why.text) : CHECK_SOUND;
+    return e ? check_unable(c, err_line(&why, line)) : CHECK_SOUND;
 }
 
 int check_store(struct check *c)

@@ -98,10 +98,10 @@ static enum err open_store(struct server *s, struct err_detail *why)
     options.sync = (enum sync_policy)s->config.appendfsync;
     struct err_detail cause = {0};
     enum err e = db_open(&env, s->env.store, &options, &s->db, &cause);
-    if (e && cause.os_error)
-        return err_set(why, e, cause.os_error, "%.100s: %s: %s", s->config.dir,
-                       cause.text, strerror(cause.os_error));
-    if (e) return err_set(why, e, 0, "%.100s: %s", s->config.dir, cause.text);
+    char line[ERR_LINE_BYTES];
+    if (e)
+        return err_set(why, e, cause.os_error, "%.100s: %s", s->config.dir,
+                       err_line(&cause, line));
     e = keyspace_init(&s->keyspace, s->db, s->env.clock, s->env.mem);
     if (e) return err_set(why, e, 0, "no memory for the keyspace");
 

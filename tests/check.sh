@@ -139,5 +139,29 @@ expect 1 '' grep 'damaged' "$tmp/report"
 expect 2 'No such file' ls "$tmp/store"/*.log.lost
 expect 0 '^sound$' "$check" "$tmp/store"
 
+# What is no file but has the name of one is named, and nobody waits for the other end of a pipe.
+rm -rf "$tmp/store"
+cp -r "$tmp/whole" "$tmp/store"
+mkdir "$tmp/store/999999.sst"
+expect 1 '^input/output error: 999999.sst: .*move it .*a directory' "$check" "$tmp/store"
+expect 1 '/store: 999999.sst: .*a directory.*move it' "$server" --port 0 --dir "$tmp/store"
+rmdir "$tmp/store/999999.sst"
+log=$(basename "$(find "$tmp/store" -name '*.log' | sort | head -n 1)")
+rm "$tmp/store/$log"
+mkfifo "$tmp/store/$log"
+expect 1 "$log: .*neither a file" "$check" "$tmp/store"
+expect 1 "$log: .*neither a file.*move it" "$server" --port 0 --dir "$tmp/store"
+expect 1 "$log: unreadable" "$check" "$tmp/store" --repair
+expect 0 '^sound$' "$check" "$tmp/store"
+
+# An emptied CURRENT.
+rm -rf "$tmp/store"
+cp -r "$tmp/whole" "$tmp/store"
+: > "$tmp/store/CURRENT"
+expect 1 'CURRENT: empty; riptidekv-check --repair' "$server" --port 0 --dir "$tmp/store"
+expect 1 '^data is damaged: CURRENT: empty' "$check" "$tmp/store"
+expect 0 '^repaired$' "$check" "$tmp/store" --repair
+expect 0 '^sound$' "$check" "$tmp/store"
+
 echo "check-tool: $checks checks, $failed failed"
 [ "$failed" -eq 0 ]

@@ -601,6 +601,11 @@ static void a_strangers_directory_is_refused_untouched(void)
     teststore_write_file(&t, "CURRENT", "MANIFEST-000002\n", 16);
     CHECK_INT(teststore_open(&t), ERR_FOREIGN);
     CHECK_INT(teststore_count(&t, ""), 2);
+
+    teststore_write_file(&t, "CURRENT", "", 0);
+    CHECK_INT(teststore_open(&t), ERR_CORRUPT);
+    CHECK(strstr(t.why.text, "riptidekv-check --repair") != NULL);
+    CHECK_INT(teststore_count(&t, ""), 2);
     teststore_deinit(&t);
 }
 

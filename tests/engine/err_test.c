@@ -53,6 +53,28 @@ static void nobody_has_to_ask_for_details(void)
     CHECK_INT(err_set(NULL, ERR_CORRUPT, 0, "unheard"), ERR_CORRUPT);
 }
 
+static void a_line_tells_the_reason_once(void)
+{
+    static const struct {
+        int os;
+        const char *text, *line;
+    } cases[] = {
+        {0, "CURRENT: missing", "CURRENT: missing"},
+        {ENOSPC, "copy: write", "copy: write: No space left on device"},
+        {ENOSPC, "No space left on device; make room",
+         "No space left on device; make room"},
+        {EISDIR, "1.log: open", "1.log: open: a directory in place of a file"},
+        {ELOOP, "1.log: open", "1.log: open: a symbolic link in place of a file"},
+        {ENXIO, "1.log: open", "1.log: open: neither a file nor a directory"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err_detail why;
+        char line[ERR_LINE_BYTES];
+        err_set(&why, ERR_IO, cases[i].os, "%s", cases[i].text);
+        CHECK_TEXT(err_line(&why, line), cases[i].line);
+    }
+}
+
 CU_TestInfo engine_err_tests[] = {
     {"every_code_has_a_text_of_its_own", every_code_has_a_text_of_its_own},
     {"os_errors_map_to_what_the_engine_acts_upon",
@@ -60,5 +82,6 @@ CU_TestInfo engine_err_tests[] = {
     {"a_detail_holds_code_errno_and_text", a_detail_holds_code_errno_and_text},
     {"a_long_text_is_cut_and_terminated", a_long_text_is_cut_and_terminated},
     {"nobody_has_to_ask_for_details", nobody_has_to_ask_for_details},
+    {"a_line_tells_the_reason_once", a_line_tells_the_reason_once},
     CU_TEST_INFO_NULL,
 };

@@ -67,8 +67,10 @@ static void without_a_pointer_there_is_no_store(void)
     CHECK_INT(manifest_current(dir, &number, &why), ERR_MISSING);
     write_current("MANIFEST-000002\n", 16); /* LevelDB's */
     CHECK_INT(manifest_current(dir, &number, &why), ERR_FOREIGN);
+    CHECK(strstr(why.text, "riptidekv-check --repair") != NULL); /* ours, perhaps */
     write_current("", 0);
-    CHECK_INT(manifest_current(dir, &number, &why), ERR_FOREIGN);
+    CHECK_INT(manifest_current(dir, &number, &why), ERR_CORRUPT);
+    CHECK_TEXT(why.text, "CURRENT: empty");
     write_current("riptidekv 2 MANIFEST-000002 00000000\n", 37);
     CHECK_INT(manifest_current(dir, &number, &why), ERR_NEWER_FORMAT);
     end();

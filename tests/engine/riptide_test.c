@@ -1,6 +1,7 @@
 #include "tests/support/check.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "engine/err.h"
 #include "engine/riptide.h"
+#include "fault/plan.h"
 
 /* A directory of its own on the real disk, with a store in it. */
 static char dir[64], path[80];
@@ -46,6 +48,16 @@ static void end(void)
     store = NULL;
     CHECK_INT(riptide_check(path, NULL, NULL), RIPTIDE_OK);
     remove_tree(dir);
+}
+
+struct heard {
+    char text[512];
+};
+
+static void hear(void *arg, enum riptide_error error, const char *line)
+{
+    struct heard *h = arg;
+    snprintf(h->text, sizeof h->text, "%s: %s", riptide_error_text(error), line);
 }
 
 static void reopen(void)
@@ -255,6 +267,50 @@ static void a_checkpoint_is_a_store_of_its_own(void)
     end();
 }
 
+static void a_checkpoint_says_why_it_failed(void)
+{
+    static const struct {
+        const char *pattern;
+        bool flushed; /* before it */
+        int os_error;
+        const char *reason;
+    } cases[] = {
+        {"fs/manifest/write/enospc", true, ENOSPC, "No space left on device"},
+        {"fs/sst/write/enospc", false, ENOSPC, "No space left on device"},
+        {"fs/sst/link/eio", true, EIO, "Input/output error"},
+    };
+    char copy[100];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct plan plan = {.pattern = cases[i].pattern, .kth = 1, .sticky = true};
+        begin(NULL);
+        snprintf(copy, sizeof copy, "%s/copy", dir);
+        put("k", "v");
+        if (cases[i].flushed) REQUIRE_INT(riptide_flush(store), RIPTIDE_OK);
+        if (plan_arm(&plan) == 0) { /* built with faults */
+            CHECK(riptide_checkpoint(store, copy, &why) != RIPTIDE_OK);
+            plan_disarm_all();
+            if (!strstr(why.text, cases[i].reason)) printf("  %s\n", why.text);
+            CHECK(strstr(why.text, "copy: ") != NULL);
+            CHECK(strstr(why.text, cases[i].reason) != NULL);
+            CHECK_INT(why.os_error, cases[i].os_error);
+        }
+        end();
+    }
+}
+
+/* Who deletes the store would delete its backup. */
+static void a_checkpoint_inside_a_store_is_refused(void)
+{
+    char copy[100];
+    struct stat st;
+    begin(NULL);
+    snprintf(copy, sizeof copy, "%s/copy", path);
+    CHECK_INT(riptide_checkpoint(store, copy, &why), RIPTIDE_INVALID);
+    CHECK(strstr(why.text, "inside the directory of a store") != NULL);
+    CHECK(stat(copy, &st) != 0);
+    end();
+}
+
 /* At the limit it works, one byte beyond it nothing happens. (What is refused is not
  * read: no such value is there.) */
 static void keys_and_values_have_exact_limits(void)
@@ -366,6 +422,9 @@ static void refusals_say_what_where_and_why(void)
     CHECK_INT(waitpid(child, &status, 0), child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 
+    CHECK_INT(riptide_open(path, NULL, &second, &why), RIPTIDE_LOCKED);
+    CHECK(strstr(why.text, "by another process, or opened by this one") != NULL);
+
     riptide_options_init(&o);
     o.create_if_missing = false;
     char other[128];
@@ -386,6 +445,49 @@ static void refusals_say_what_where_and_why(void)
     end();
 }
 
+/* Things that are no files, in the place of one or with the name of one. */
+static void what_is_no_file_is_named_and_not_waited_for(void)
+{
+    enum { DIRECTORY, PIPE, LINK };
+    static const struct {
+        int what;
+        const char *name, *reason;
+        bool needed;
+    } cases[] = {
+        {DIRECTORY, "999999.sst", "a directory in place of a file", false},
+        {DIRECTORY, "000002.log", "a directory in place of a file", true},
+        {PIPE, "000002.log", "neither a file nor a directory", true},
+        {LINK, "000002.log", "a symbolic link in place of a file", true},
+        {PIPE, "CURRENT", "neither a file nor a directory", true},
+        {PIPE, "LOCK", "neither a file nor a directory", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char odd[128], kept[140];
+        struct heard h = {""};
+        begin(NULL);
+        CHECK_INT(riptide_close(store), RIPTIDE_OK);
+        snprintf(odd, sizeof odd, "%s/%s", path, cases[i].name);
+        snprintf(kept, sizeof kept, "%s.kept", odd);
+        if (cases[i].needed) REQUIRE_INT(rename(odd, kept), 0);
+        if (cases[i].what == DIRECTORY) REQUIRE_INT(mkdir(odd, 0777), 0);
+        if (cases[i].what == PIPE) REQUIRE_INT(mkfifo(odd, 0666), 0);
+        if (cases[i].what == LINK) REQUIRE_INT(symlink(kept, odd), 0);
+
+        CHECK_INT(riptide_open(path, NULL, &store, &why), RIPTIDE_IO);
+        if (!strstr(why.text, "move it")) printf("  open: %s\n", why.text);
+        CHECK(strstr(why.text, cases[i].name) && strstr(why.text, cases[i].reason));
+        CHECK(strstr(why.text, "move it") != NULL);
+        (void)riptide_check(path, hear, &h);
+        if (!strstr(h.text, cases[i].reason)) printf("  check: %s\n", h.text);
+        CHECK(strstr(h.text, cases[i].name) && strstr(h.text, cases[i].reason));
+
+        REQUIRE_INT(remove(odd), 0);
+        if (cases[i].needed) REQUIRE_INT(rename(kept, odd), 0);
+        REQUIRE_INT(riptide_open(path, NULL, &store, &why), RIPTIDE_OK);
+        end();
+    }
+}
+
 static void a_path_may_end_in_slashes(void)
 {
     begin(NULL);
@@ -395,16 +497,6 @@ static void a_path_may_end_in_slashes(void)
     REQUIRE_INT(riptide_open(path, NULL, &store, NULL), RIPTIDE_OK);
     expect("k", "v");
     end();
-}
-
-struct heard {
-    char text[512];
-};
-
-static void hear(void *arg, enum riptide_error error, const char *line)
-{
-    struct heard *h = arg;
-    snprintf(h->text, sizeof h->text, "%s: %s", riptide_error_text(error), line);
 }
 
 static void a_check_reports_damage(void)
@@ -499,6 +591,8 @@ CU_TestInfo engine_riptide_tests[] = {
     {"a_snapshot_shows_its_moment_to_gets_and_iterators",
      a_snapshot_shows_its_moment_to_gets_and_iterators},
     {"a_checkpoint_is_a_store_of_its_own", a_checkpoint_is_a_store_of_its_own},
+    {"a_checkpoint_says_why_it_failed", a_checkpoint_says_why_it_failed},
+    {"a_checkpoint_inside_a_store_is_refused", a_checkpoint_inside_a_store_is_refused},
     {"keys_and_values_have_exact_limits", keys_and_values_have_exact_limits},
     {"a_batch_takes_a_gibibyte_and_no_more", a_batch_takes_a_gibibyte_and_no_more},
     {"much_data_passes_through_flush_and_compaction",
@@ -506,6 +600,8 @@ CU_TestInfo engine_riptide_tests[] = {
     {"sync_now_covers_what_was_written_without_syncs",
      sync_now_covers_what_was_written_without_syncs},
     {"refusals_say_what_where_and_why", refusals_say_what_where_and_why},
+    {"what_is_no_file_is_named_and_not_waited_for",
+     what_is_no_file_is_named_and_not_waited_for},
     {"a_path_may_end_in_slashes", a_path_may_end_in_slashes},
     {"a_check_reports_damage", a_check_reports_damage},
     {"texts_and_version_are_there", texts_and_version_are_there},
