@@ -2,6 +2,7 @@
 #include "engine/options.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 void options_init(struct options *o)
 {
@@ -79,9 +80,10 @@ enum err options_check(const struct options *o, struct err_detail *why)
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         const struct range *r = &ranges[i];
         if (r->value >= r->min && r->value <= r->max) continue;
-        return err_set(why, ERR_INVALID, 0,
-                       "option %s: %" PRIu64 " is not between %" PRIu64 " and %" PRIu64,
-                       r->name, r->value, r->min, r->max);
+        return err_set(
+            why, ERR_INVALID, 0,
+            "option %s: %" PRIu64 " is not between %" PRIu64 " and %" PRIu64 "%s",
+            r->name, r->value, r->min, r->max, strstr(r->name, "_bytes") ? " bytes" : "");
     }
     return check_codecs(o, why);
 }

@@ -115,15 +115,38 @@ static bool parse_bytes(slice text, int64_t *out)
     return false;
 }
 
-static const char *set_number(struct config *c, const struct config_setting *s, int64_t v,
-                              char scratch[CONFIG_ERROR_BYTES])
+#define BYTES_TEXT 24
+
+/* "64mb", in the largest unit that leaves no remainder: as parse_bytes reads it. */
+static const char *bytes_text(int64_t v, char out[BYTES_TEXT])
 {
-    if (v < s->least || v > s->most) {
+    static const char *const units[] = {"", "kb", "mb", "gb"};
+    size_t unit = 0;
+    for (; v > 0 && v % 1024 == 0 && unit < 3; unit++)
+        v /= 1024;
+    snprintf(out, BYTES_TEXT, "%lld%s", (long long)v, units[unit]);
+    return out;
+}
+
+static const char *range_error(const struct config_setting *s,
+                               char scratch[CONFIG_ERROR_BYTES])
+{
+    char least[BYTES_TEXT], most[BYTES_TEXT];
+    if (s->type == CONFIG_BYTES)
+        snprintf(scratch, CONFIG_ERROR_BYTES,
+                 "argument must be between %s and %s inclusive",
+                 bytes_text(s->least, least), bytes_text(s->most, most));
+    else
         snprintf(scratch, CONFIG_ERROR_BYTES,
                  "argument must be between %lld and %lld inclusive", (long long)s->least,
                  (long long)s->most);
-        return scratch;
-    }
+    return scratch;
+}
+
+static const char *set_number(struct config *c, const struct config_setting *s, int64_t v,
+                              char scratch[CONFIG_ERROR_BYTES])
+{
+    if (v < s->least || v > s->most) return range_error(s, scratch);
     *number_at(c, s) = v;
     return NULL;
 }

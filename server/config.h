@@ -2,7 +2,8 @@
  *
  * Flow:   main (flags), cmd_server (CONFIG) > config_* > struct config < everybody
  * Owns:   its texts, inside the struct.
- * Errors: a refused value changes nothing and comes with Redis's words.
+ * Errors: a refused value changes nothing and comes with Redis's words; ranges of sizes
+ *         have units.
  * Tests:  tests/server/config_test.c
  */
 #ifndef SERVER_CONFIG_H

@@ -45,10 +45,13 @@ enum flags_result flags_parse(struct config *c, int argc, const char *const *arg
 
 size_t flags_help(char *out, size_t n)
 {
-    size_t at =
-        (size_t)snprintf(out, n,
-                         "usage: riptidekv-server [--flag value]...\n\n"
-                         "A Redis-compatible key-value store that survives crashes.\n\n");
+    size_t at = (size_t)snprintf(
+        out, n,
+        "usage: riptidekv-server [--flag value]...\n\n"
+        "A Redis-compatible key-value store that survives crashes.\n\n"
+        "Flags are written --port 7001 or --port=7001, sizes in bytes or "
+        "as 64kb, 32mb, 1gb.\n"
+        "In brackets: what holds without the flag.\n\n");
     for (size_t i = 0; i < config_settings_count && at < n; i++) {
         const struct config_setting *s = &config_settings[i];
         if (!(s->flags & CONFIG_FLAG)) continue;

@@ -34,7 +34,7 @@ static void a_bad_option_is_named_with_value_and_range(void)
     options_init(&o);
     o.block_bytes = 63;
     CHECK_INT(options_check(&o, &why), ERR_INVALID);
-    CHECK_TEXT(why.text, "option block_bytes: 63 is not between 64 and 32768");
+    CHECK_TEXT(why.text, "option block_bytes: 63 is not between 64 and 32768 bytes");
 }
 
 static void every_limit_is_checked(void)

@@ -55,6 +55,8 @@ static void help_fits_and_lists_every_flag(void)
     char text[4096];
     size_t n = flags_help(text, sizeof text);
     CHECK(n < sizeof text - 1);
+    CHECK(strstr(text, "--port=7001") && strstr(text, "--port 7001"));
+    CHECK(strstr(text, "64kb, 32mb, 1gb") != NULL);
     for (size_t i = 0; i < config_settings_count; i++)
         if (config_settings[i].flags & CONFIG_FLAG)
             CHECK(strstr(text, config_settings[i].name) != NULL);
