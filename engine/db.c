@@ -342,7 +342,7 @@ enum err db_open(const struct db_env *env, const char *dir, const struct options
         free_db(db);
         return e;
     }
-    db->synced_us = db->written_us = clock_mono_us(env->clock);
+    db->synced_us = db->durable_us = clock_mono_us(env->clock);
     *out = db;
     return ERR_OK;
 }
@@ -398,11 +398,12 @@ static bool begin_sync(struct db *db)
 
 static enum err end_sync(struct db *db, struct err_detail *why)
 {
-    int64_t us = clock_mono_us(db->env.clock) - db->sync.begun_us;
+    int64_t begun_us = db->sync.begun_us, us = clock_mono_us(db->env.clock) - begun_us;
     enum err e = log_sync_end(&db->sync, why);
     pass_watermarks_on(db);
     if (e) return e;
     db->durable_seq = db->sync_seq;
+    db->durable_us = begun_us;
     latency_add(&db->stats.sync, (uint64_t)us);
     if (db->unproven) db_note_recovery(db);
     return ERR_OK;
@@ -500,7 +501,6 @@ static void settle_group(struct db *db)
         db->write_error.code = ERR_OK;
         if (!db->unproven || db->options.sync == SYNC_NO) db_note_recovery(db);
     }
-    db->written_us = clock_mono_us(db->env.clock);
     db->stats.user_bytes_written += b->size;
     db->stats.log_bytes_written += b->size + WAL_HEADER_BYTES;
     drop_bytes(b);
@@ -674,6 +674,7 @@ static enum err write_one(struct db *db, const struct batch *batch, slice key,
     enum err e = own ? begin_group(db, deletes ? FOR_DELETES : FOR_WRITES) : ERR_OK;
     if (e) return e;
     struct batch *to = db_batch_begin(db);
+    if (!batch) memtable_expect(db->active->table, key);
     if (batch)
         e = batch_append(to, batch);
     else if (value)
@@ -842,7 +843,7 @@ static void mark_when_idle(struct db *db, int64_t now)
     struct err_detail why;
     if (db->failed_log || db->in_group || db->syncing || log->marked ||
         log->offset == 0 || log->synced != log->offset ||
-        now - db->written_us < IDLE_MARK_US)
+        now - db->durable_us < IDLE_MARK_US)
         return;
     if (wal_mark(log, db->last_seq + 1, &why)) db_refuse(db, &why);
 }
@@ -880,7 +881,7 @@ static int sync_timeout_ms(const struct db *db)
     if (sync_due && !syncs_by_time(db)) return -1;
     const struct wal_writer *log = &db->active->log;
     if (!sync_due && (log->marked || log->scrap || log->offset == 0)) return -1;
-    int64_t due = sync_due ? db->synced_us + EVERYSEC_US : db->written_us + IDLE_MARK_US;
+    int64_t due = sync_due ? db->synced_us + EVERYSEC_US : db->durable_us + IDLE_MARK_US;
     int64_t left = due - clock_mono_us(db->env.clock);
     return left <= 0 ? 0 : (int)(left / 1000) + 1;
 }

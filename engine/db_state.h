@@ -104,7 +104,7 @@ struct db {
     uint64_t failed_log; /* 0, or: this log and all before it have to be given up before
                             writes are accepted again */
     int64_t synced_us;   /* when the last sync of everysec began */
-    int64_t written_us;  /* when the log was last written */
+    int64_t durable_us;  /* what durable_seq covers had been written by then */
 
     /* files */
     struct store_state state; /* the manifest's, the edit in flight included */

@@ -94,10 +94,16 @@ static inline const struct version_node *version_at(const struct skiplist_node *
 
 /* ---- hash table ---- */
 
+/* Where the search for the key begins. REQUIRES: there are slots. */
+static inline size_t first_slot(const struct memtable *m, slice key)
+{
+    return (size_t)filter_hash_seeded(key, m->seed) & (m->slot_count - 1);
+}
+
 /* The slot of the key, or the empty one where it belongs. REQUIRES: there are slots. */
 static size_t slot_of(const struct memtable *m, slice key)
 {
-    size_t mask = m->slot_count - 1, i = (size_t)filter_hash_seeded(key, m->seed) & mask;
+    size_t mask = m->slot_count - 1, i = first_slot(m, key);
     while (m->slots[i] && !slice_equal(skiplist_key(m->slots[i]), key))
         i = (i + 1) & mask;
     return i;
@@ -195,14 +201,18 @@ static void prefetch_some(const struct memtable *m, const slice *keys, size_t co
 {
     struct skiplist_node **slots[PREFETCH_KEYS];
     for (size_t i = 0; i < count; i++) {
-        slots[i] =
-            &m->slots[(size_t)filter_hash_seeded(keys[i], m->seed) & (m->slot_count - 1)];
+        slots[i] = &m->slots[first_slot(m, keys[i])];
         __builtin_prefetch(slots[i], 1);
     }
     for (size_t i = 0; i < count; i++)
         if (*slots[i]) __builtin_prefetch(*slots[i], 1);
     for (size_t i = 0; i < count; i++)
         if (*slots[i]) __builtin_prefetch(newest_of(*slots[i]));
+}
+
+void memtable_expect(const struct memtable *m, slice key)
+{
+    if (m->slot_count) __builtin_prefetch(&m->slots[first_slot(m, key)], 1);
 }
 
 void memtable_prefetch(const struct memtable *m, const slice *keys, size_t count)

@@ -25,6 +25,9 @@ void memtable_free(struct memtable *m);
 
 /* REQUIRES: (key, tag) is not in it. */
 enum err memtable_put(struct memtable *m, slice key, uint64_t tag, slice value);
+/* A put of the key comes soon: its place in the hash table is fetched meanwhile. Where a
+ * batch is made and parsed in between, the put does not wait for it. */
+void memtable_expect(const struct memtable *m, slice key);
 /* Fetches what puts of these keys will touch into the cache. Their misses overlap, where
  * those of puts follow one another. */
 void memtable_prefetch(const struct memtable *m, const slice *keys, size_t count);

@@ -73,8 +73,14 @@ enum wal_parse_result wal_parse(const uint8_t *p, size_t n, uint64_t log,
 
 /* ---- files ---- */
 
+/* The kernel keeps a file in folios as large as the writes that made it, and every later
+ * write, however small, walks all blocks of its folio: after writes of 64 KiB a record of
+ * 150 bytes costs 15 % more than after these. */
+#define FILL_BYTES_MAX ((size_t)16 << 10)
+
 static int fill(struct mem *mem, struct disk_file *file, uint64_t size, size_t step)
 {
+    if (step > FILL_BYTES_MAX) step = FILL_BYTES_MAX;
     if (step > size) step = (size_t)size;
     uint8_t *zeros = mem_zalloc(mem, step);
     if (!zeros) return -ENOMEM;

@@ -290,10 +290,13 @@ static void fetching_keys_ahead_changes_nothing(void)
         keys[i] = slice_text(text[i]);
     }
     memtable_prefetch(table, keys, 100); /* no slots yet */
+    memtable_expect(table, keys[0]);
     for (int i = 0; i < 50; i++)
         put(text[i], 1 + (seqno)i, text[i]);
     size_t bytes = memtable_bytes(table);
     memtable_prefetch(table, keys, 100);
+    for (int i = 0; i < 100; i++)
+        memtable_expect(table, keys[i]);
     CHECK_INT(memtable_bytes(table), bytes);
     CHECK_INT(memtable_count(table), 50);
     expect("k49", 100, "k49");

@@ -1,5 +1,6 @@
 #include "tests/support/check.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "engine/wal.h"
@@ -332,6 +333,20 @@ static void a_created_log_is_zeros_of_its_full_size_and_durable(void)
     end();
 }
 
+/* However large the buffer: every later record pays for the size of these writes. */
+static void a_created_log_is_filled_in_small_writes(void)
+{
+    struct disk_file *created;
+    struct failing f;
+    begin();
+    failing_begin(&f, disk, LONG_MAX);
+    CHECK_INT(wal_create(mem_libc(), dir, 8, 40 << 10, 64 << 10, &created, &why), ERR_OK);
+    failing_end(&f);
+    CHECK_INT(f.calls, 5); /* open, three writes, sync */
+    disk_close(created);
+    end();
+}
+
 static void creating_may_fail_at_every_call(void)
 {
     struct mem_counting mem;
@@ -410,6 +425,7 @@ CU_TestInfo engine_wal_write_tests[] = {
     {"a_chain_goes_on_in_the_next_log", a_chain_goes_on_in_the_next_log},
     {"a_created_log_is_zeros_of_its_full_size_and_durable",
      a_created_log_is_zeros_of_its_full_size_and_durable},
+    {"a_created_log_is_filled_in_small_writes", a_created_log_is_filled_in_small_writes},
     {"creating_may_fail_at_every_call", creating_may_fail_at_every_call},
     {"a_recycled_log_has_only_its_new_name", a_recycled_log_has_only_its_new_name},
     {"places_are_ordered_by_log_then_offset", places_are_ordered_by_log_then_offset},
