@@ -73,9 +73,20 @@ static void read_clocks(struct server *s)
 
 /* ---- accepting ---- */
 
+/* Whoever waits at the listener keeps poll() from waiting, so it is left out until the next
+ * tick. It is told once until somebody could be accepted again. */
 static void rest_listener(struct server *s, int error)
 {
-    server_log(s, LOG_WARNING, "accepting connections failed: %s", strerror(error));
+    if (!s->accept_failed)
+        server_log(
+            s, LOG_WARNING,
+            "accepting connections failed: %s; with %zu clients; new ones wait%s",
+            strerror(error), s->conns,
+            error == EMFILE || error == ENFILE
+                ? " until others leave: lower maxclients, or raise the limit of open "
+                  "files (ulimit -n)"
+                : "");
+    s->accept_failed = true;
     pollset_want(&s->pollset, &s->listener, 0);
     s->listening = false;
 }
@@ -116,6 +127,7 @@ static void accept_clients(struct server *s)
             rest_listener(s, -handle);
             return;
         }
+        s->accept_failed = false;
         if (s->conns >= (size_t)s->config.maxclients)
             refuse_client(s, handle);
         else

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "fault/plan.h"
 #include "fault/rng.h"
 #include "server/flags.h"
+#include "server/limits.h"
 #include "server/server.h"
 
 #define VERSION    "0.1.0"
@@ -70,6 +72,25 @@ static int serve(struct config *config, const struct server_env *env)
     return e ? fail(err_text(e)) : 0;
 }
 
+/* Raises the limit of descriptors as far as it is needed and may be, and makes do with it. */
+static void fit_descriptors(struct config *config)
+{
+    struct rlimit limit;
+    char line[256];
+    rlim_t wanted = limits_wanted(config);
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted) return;
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit)) limit.rlim_cur = before;
+    if (!limits_fit(config, limit.rlim_cur)) return;
+    snprintf(line, sizeof line,
+             "only %llu files may be open: maxclients is %lld, open-tables-max %lld; for "
+             "more start with a higher limit (ulimit -n %llu)",
+             (unsigned long long)limit.rlim_cur, (long long)config->maxclients,
+             (long long)config->open_tables_max, (unsigned long long)wanted);
+    log_line(NULL, LOG_WARNING, line);
+}
+
 static int run(struct config *config)
 {
     char parent[CONFIG_TEXT_BYTES], name[CONFIG_TEXT_BYTES];
@@ -114,6 +135,7 @@ int main(int argc, char **argv)
     case FLAGS_RUN: break;
     }
     watch_signals();
+    fit_descriptors(&config);
     if (plan_listen_environment()) return fail("cannot listen for fault plans");
     return run(&config);
 }

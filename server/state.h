@@ -39,6 +39,7 @@ struct server {
     struct poll_item listener;
     struct poll_item wakeup; /* the store's descriptor; handle -1: none */
     bool listening;          /* false: accept failed, and rests until the next tick */
+    bool accept_failed;      /* and it was told */
     uint16_t port;
 
     struct conn *first_conn, *last_conn;

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -122,6 +123,67 @@ static void it_listens_on_loopback_only_unless_told_otherwise(void)
     world_open(&w, "--bind 0.0.0.0");
     CHECK(can_connect("127.0.0.2", w.server.port));
     world_close(&w);
+}
+
+/* The program with 64 descriptors. */
+static const char *make_poor(const struct scratch *s, char path[PATH_BYTES])
+{
+    const char *program = getenv("RIPTIDEKV_SERVER");
+    snprintf(path, PATH_BYTES, "%.400s/poor", s->dir);
+    FILE *f = fopen(path, "w");
+    if (!f) return NULL;
+    fprintf(f, "#!/bin/sh\nulimit -n 64\nexec %s \"$@\"\n",
+            program ? program : "build/release/riptidekv-server");
+    fclose(f);
+    return chmod(path, 0755) ? NULL : path;
+}
+
+/* '+': it is served; '-': it was told that there is no place; 0: only closed, for what it
+ * sent to a closed end may have taken the answer away. */
+static char answer(struct resp_client *c)
+{
+    struct reply r;
+    slice ping = slice_text("PING");
+    resp_queue(c, 1, &ping);
+    if (!resp_flush(c) || !resp_read(c, &r)) return 0;
+    CHECK(r.type == '+' ||
+          slice_equal(r.text, slice_text("ERR max number of clients reached")));
+    return r.type;
+}
+
+static void few_descriptors_mean_few_clients_and_the_others_are_told(void)
+{
+    enum { CLIENTS = 100 };
+    static struct resp_client clients[CLIENTS];
+    struct scratch s;
+    char path[PATH_BYTES];
+    REQUIRE(scratch_new(&s));
+    struct server_process server = {.program = make_poor(&s, path)};
+    REQUIRE(server_start(&server, &s, ""));
+
+    int served = 0, told = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        REQUIRE(resp_connect(&clients[i], server.port));
+        char a = answer(&clients[i]);
+        served += a == '+';
+        told += a == '-';
+    }
+    CHECK(served >= 20 && served < 64);
+    CHECK(told > 0);
+    for (int i = 0; i < served; i++)
+        CHECK(answer(&clients[i]) == '+');
+
+    resp_close(&clients[0]);
+    REQUIRE(resp_connect(&clients[0], server.port));
+    CHECK(answer(&clients[0]) == '+');
+    for (int i = 0; i < CLIENTS; i++)
+        resp_close(&clients[i]);
+    CHECK_INT(server_end(&server, SIGTERM), 0);
+    uint64_t n;
+    char *log = (char *)file_read(s.log, &n);
+    CHECK(log && memmem(log, n, "only 64 files may be open", 25));
+    free(log);
+    scratch_remove(&s);
 }
 
 static void a_loglevel_of_debug_says_more_than_warning(void)
@@ -292,6 +354,8 @@ CU_TestInfo e2e_flags_tests[] = {
     {"appendfsync_is_what_config_get_answers", appendfsync_is_what_config_get_answers},
     {"it_listens_on_loopback_only_unless_told_otherwise",
      it_listens_on_loopback_only_unless_told_otherwise},
+    {"few_descriptors_mean_few_clients_and_the_others_are_told",
+     few_descriptors_mean_few_clients_and_the_others_are_told},
     {"a_loglevel_of_debug_says_more_than_warning",
      a_loglevel_of_debug_says_more_than_warning},
     {"a_port_in_use_is_named", a_port_in_use_is_named},

@@ -50,6 +50,25 @@ static void without_descriptors_the_listener_rests_and_comes_back(void)
     testserver_close(&t);
 }
 
+static void a_listener_that_fails_for_long_is_told_once(void)
+{
+    struct testserver t;
+    struct peer *waiting;
+    testserver_open(&t);
+    net_sim_fail_accept(t.net, EMFILE, 3);
+    REQUIRE_INT(peer_connect(t.net, server_port(t.server), &waiting), 0);
+
+    for (int i = 0; i < 5; i++)
+        testserver_wait(&t, 1000);
+
+    testserver_expect_peer(&t, waiting, "PING", "+PONG\r\n");
+    const char *told = strstr(t.log, "accepting connections failed");
+    CHECK(told && strstr(told, "ulimit -n"));
+    CHECK(told && strstr(told + 1, "accepting connections failed") == NULL);
+    peer_free(waiting);
+    testserver_close(&t);
+}
+
 static void idle_clients_are_closed_after_the_timeout(void)
 {
     struct testserver t;
@@ -368,6 +387,8 @@ CU_TestInfo server_loop_tests[] = {
      clients_above_the_limit_are_told_and_closed},
     {"without_descriptors_the_listener_rests_and_comes_back",
      without_descriptors_the_listener_rests_and_comes_back},
+    {"a_listener_that_fails_for_long_is_told_once",
+     a_listener_that_fails_for_long_is_told_once},
     {"idle_clients_are_closed_after_the_timeout",
      idle_clients_are_closed_after_the_timeout},
     {"keys_expire_while_nobody_asks", keys_expire_while_nobody_asks},
