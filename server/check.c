@@ -20,7 +20,7 @@ const char check_usage[] =
     "usage: riptidekv-check DIR [--json] [--repair | --dump FILE]\n"
     "  DIR          the directory of a store that no server has open\n"
     "  --json       the answer as one JSON document: every finding with its kind, file,\n"
-    "               offset (null when it has none) and text\n"
+    "               offset (null when it has none) and text; also of errors\n"
     "  --repair     save what is not damaged, and say what is lost; damaged files stay "
     "in\n"
     "               DIR as FILE.lost; needs room for what it writes anew\n"
@@ -30,10 +30,16 @@ const char check_usage[] =
     "           1 findings, or repaired and something is lost\n"
     "           2 could not be checked or repaired";
 
-enum check_parsed check_parse(struct check *c, int argc, const char *const *argv,
-                              const char **bad)
+/* The first thing that is wrong is told. */
+static void mistake(char wrong[CHECK_WRONG_BYTES], const char *word, const char *what)
 {
-    *bad = NULL;
+    if (!*wrong) snprintf(wrong, CHECK_WRONG_BYTES, "%.80s%s", word, what);
+}
+
+enum check_parsed check_parse(struct check *c, int argc, const char *const *argv,
+                              char wrong[CHECK_WRONG_BYTES])
+{
+    *wrong = 0;
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
         if (!strcmp(word, "--help")) return CHECK_HELP;
@@ -41,17 +47,19 @@ enum check_parsed check_parse(struct check *c, int argc, const char *const *argv
             c->json = true;
         } else if (!strcmp(word, "--repair")) {
             c->repair = true;
-        } else if (!strcmp(word, "--dump") && i + 1 < argc) {
+        } else if (!strcmp(word, "--dump")) {
+            if (i + 1 == argc) mistake(wrong, word, ": needs the name of a file");
             c->dump = argv[++i];
         } else if (word[0] != '-' && !c->path) {
             c->path = word;
         } else {
-            *bad = word;
-            return CHECK_BAD;
+            mistake(wrong, word, ": not understood");
         }
     }
-    if (c->repair && c->dump) *bad = "--repair";
-    return c->path && !*bad ? CHECK_RUN : CHECK_BAD;
+    if (c->repair && c->dump) mistake(wrong, "--repair and --dump", ": one at a time");
+    if (c->json && c->dump) mistake(wrong, "--json and --dump", ": a dump is text");
+    if (!c->path) mistake(wrong, "", "no directory was given");
+    return *wrong ? CHECK_BAD : CHECK_RUN;
 }
 
 /* ---- output ---- */
@@ -120,20 +128,30 @@ static void append_place(struct buf *b, const char *text)
 static void print_json(struct check *c, struct buf *b)
 {
     buf_append(b, "", 1);
-    if (!b->failed) c->print(c->arg, (const char *)buf_bytes(b));
+    c->print(c->arg, b->failed ? "{\"error\":\"no memory for the answer\"}"
+                               : (const char *)buf_bytes(b));
     buf_deinit(b);
+}
+
+static void append_store(struct buf *b, const struct check *c)
+{
+    append(b, "{\"store\":");
+    if (c->path)
+        append_string(b, c->path);
+    else
+        append(b, "null");
 }
 
 int check_unable(struct check *c, const char *text)
 {
     char line[LINE_BYTES];
-    snprintf(line, sizeof line, "%.300s: %.600s", c->path, text);
+    snprintf(line, sizeof line, "%.300s%s%.600s", c->path ? c->path : "",
+             c->path ? ": " : "", text);
     c->complain(c->arg, line);
-    if (!c->json || c->dump) return CHECK_UNABLE;
+    if (!c->json) return CHECK_UNABLE;
     struct buf b;
     buf_init(&b, c->mem, JSON_BYTES_MAX);
-    append(&b, "{\"store\":");
-    append_string(&b, c->path);
+    append_store(&b, c);
     append(&b, ",\"error\":");
     append_string(&b, text);
     append(&b, "}");
@@ -169,8 +187,7 @@ static void begin_findings(struct findings *f, struct check *c)
 {
     *f = (struct findings){.check = c};
     buf_init(&f->json, c->mem, JSON_BYTES_MAX);
-    append(&f->json, "{\"store\":");
-    append_string(&f->json, c->path);
+    append_store(&f->json, c);
     append(&f->json, ",\"findings\":[");
 }
 

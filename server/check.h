@@ -19,7 +19,7 @@
 enum { CHECK_SOUND = 0, CHECK_FINDINGS = 1, CHECK_UNABLE = 2 };
 
 struct check {
-    const char *path; /* of the store, as it was given */
+    const char *path; /* of the store, as it was given; NULL: it was not */
     const char *dump; /* a file's name; NULL: verify */
     bool json;
     bool repair;
@@ -34,10 +34,11 @@ struct check {
 
 enum check_parsed { CHECK_RUN, CHECK_HELP, CHECK_BAD };
 extern const char check_usage[];
-/* Fills path, dump, json and repair. CHECK_BAD: *bad is the argument that was not understood, or
- * NULL when there is no path. */
+/* Fills path, dump, json and repair. CHECK_BAD: `wrong` says what is wrong; json is set all the
+ * same if it was asked for. */
+#define CHECK_WRONG_BYTES 160
 enum check_parsed check_parse(struct check *c, int argc, const char *const *argv,
-                              const char **bad);
+                              char wrong[CHECK_WRONG_BYTES]);
 /* Returns the exit code. */
 int check_store(struct check *c);
 /* Says why nothing could be done, with --json as a document, too. Returns CHECK_UNABLE. */

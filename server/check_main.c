@@ -21,13 +21,14 @@ static void complain(void *arg, const char *line)
 int main(int argc, char **argv)
 {
     struct check c = {.mem = mem_libc(), .print = print, .complain = complain};
-    const char *bad;
+    char wrong[CHECK_WRONG_BYTES];
     char parent[CONFIG_TEXT_BYTES], name[CONFIG_TEXT_BYTES];
-    switch (check_parse(&c, argc, (const char *const *)argv, &bad)) {
+    switch (check_parse(&c, argc, (const char *const *)argv, wrong)) {
     case CHECK_RUN: break;
     case CHECK_HELP: puts(check_usage); return CHECK_SOUND;
     case CHECK_BAD:
-        if (bad) fprintf(stderr, "riptidekv-check: %s: not understood\n", bad);
+        c.path = NULL;
+        (void)check_unable(&c, wrong);
         fprintf(stderr, "%s\n", check_usage);
         return CHECK_UNABLE;
     }
@@ -37,7 +38,7 @@ int main(int argc, char **argv)
     int rc = disk_posix_new(c.mem, parent, &c.disk);
     if (rc) {
         char text[2 * CONFIG_TEXT_BYTES];
-        snprintf(text, sizeof text, "%.300s: %s", parent, strerror(-rc));
+        snprintf(text, sizeof text, "cannot open %.300s: %s", parent, strerror(-rc));
         return check_unable(&c, text);
     }
     int code = check_store(&c);

@@ -26,6 +26,18 @@ expect() { # EXIT-CODE PATTERN WORDS...: the command's code, and a line of its o
     sed 's/^/    /' "$tmp/out"
 }
 
+one_document() { # EXIT-CODE WORDS...: the answer with --json
+    local want=$1 code
+    shift
+    timeout 20 "$check" --json "$@" > "$tmp/out" 2> "$tmp/err"
+    code=$?
+    checks=$((checks + 1))
+    [ "$code" -eq "$want" ] && python3 -m json.tool "$tmp/out" > /dev/null && return
+    failed=$((failed + 1))
+    echo "FAIL: --json $* answered $code (expected $want, one document):"
+    sed 's/^/    /' "$tmp/out"
+}
+
 start() {
     serve "$server" --port 0 --dir "$tmp/store" --appendfsync always
 }
@@ -37,6 +49,17 @@ expect 2 'no such directory' "$check" "$tmp/nowhere"
 mkdir "$tmp/empty"
 expect 1 'CURRENT: missing' "$check" "$tmp/empty"
 
+one_document 2
+one_document 2 --frobnicate
+one_document 2 "$tmp/empty" --dump CURRENT
+one_document 2 "$tmp/empty" --dump
+one_document 2 /
+one_document 2 "$tmp/nowhere"
+one_document 2 "$tmp/no/where"
+one_document 2 "$tmp/$(printf 'qu"ote\\\n\tsp\303\244t')"
+one_document 1 "$tmp/empty"
+one_document 2 "$tmp/empty" --repair
+
 start
 for i in 1 2 3 4 5; do
     timeout 5 redis-cli -p "$port" set "key$i" "value$i" > "$tmp/reply" 2>&1
@@ -44,7 +67,11 @@ done
 checks=$((checks + 1))
 grep -q OK "$tmp/reply" || { failed=$((failed + 1)) && echo "FAIL: SET: $(cat "$tmp/reply")"; }
 expect 2 'in use' "$check" "$tmp/store"
+one_document 2 "$tmp/store"
+one_document 2 "$tmp/store" --repair
 stop_server
+one_document 0 "$tmp/store"
+one_document 0 "$tmp/store" --repair
 expect 0 '^sound$' "$check" "$tmp/store"
 expect 0 '"sound":true' "$check" --json "$tmp/store"
 
@@ -83,6 +110,7 @@ expect 2 'No such file|open' "$check" "$tmp/store" --dump 999999.log
 printf 'X' | dd of="$tmp/store/$log" bs=1 seek=40 conv=notrunc 2> /dev/null
 expect 1 "^data is damaged: $log: damaged at offset 0" "$check" "$tmp/store"
 expect 1 '"sound":false' "$check" --json "$tmp/store"
+one_document 1 "$tmp/store"
 
 # What is left of it is saved; the server opens it and serves the rest.
 expect 1 '"file":"'"$log"'","offset":0,.*"sound":true' "$check" "$tmp/store" --repair --json
@@ -128,6 +156,7 @@ half "$(find "$tmp/store" -name '*.sst' -size +4k | sort | head -n 1)"
 cp -r "$tmp/store" "$tmp/cut"
 expect 1 '^data is damaged: .*[0-9]+ of [0-9]+ entries saved$' "$check" "$tmp/store" --repair
 expect 1 '"bytes_lost":[1-9]' "$check" "$tmp/cut" --repair --json
+one_document 0 "$tmp/cut" --repair
 
 # A spare log is missing: no other file is blamed for it, or set aside.
 rm -rf "$tmp/store"
@@ -143,6 +172,7 @@ expect 0 '^sound$' "$check" "$tmp/store"
 rm -rf "$tmp/store"
 cp -r "$tmp/whole" "$tmp/store"
 mkdir "$tmp/store/999999.sst"
+one_document 1 "$tmp/store"
 expect 1 '^input/output error: 999999.sst: .*move it .*a directory' "$check" "$tmp/store"
 expect 1 '/store: 999999.sst: .*a directory.*move it' "$server" --port 0 --dir "$tmp/store"
 rmdir "$tmp/store/999999.sst"

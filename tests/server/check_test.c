@@ -194,30 +194,49 @@ static void arguments_come_in_any_order_and_others_are_refused(void)
     static const struct {
         const char *words[5];
         enum check_parsed want;
-        const char *bad;
+        const char *wrong;
     } cases[] = {
         {{"p", "dir"}, CHECK_RUN, NULL},
         {{"p", "--json", "dir"}, CHECK_RUN, NULL},
         {{"p", "dir", "--dump", "000001.log"}, CHECK_RUN, NULL},
         {{"p", "dir", "--repair", "--json"}, CHECK_RUN, NULL},
-        {{"p", "dir", "--repair", "--dump", "CURRENT"}, CHECK_BAD, "--repair"},
         {{"p", "--help"}, CHECK_HELP, NULL},
-        {{"p"}, CHECK_BAD, NULL},
-        {{"p", "--json"}, CHECK_BAD, NULL},
-        {{"p", "dir", "other"}, CHECK_BAD, "other"},
-        {{"p", "dir", "--dump"}, CHECK_BAD, "--dump"},
-        {{"p", "dir", "--repare"}, CHECK_BAD, "--repare"},
+        {{"p", "dir", "--repair", "--dump", "CURRENT"},
+         CHECK_BAD,
+         "--repair and --dump: one at a time"},
+        {{"p", "--json", "dir", "--dump", "CURRENT"},
+         CHECK_BAD,
+         "--json and --dump: a dump is text"},
+        {{"p"}, CHECK_BAD, "no directory was given"},
+        {{"p", "--json"}, CHECK_BAD, "no directory was given"},
+        {{"p", "dir", "other"}, CHECK_BAD, "other: not understood"},
+        {{"p", "dir", "--dump"}, CHECK_BAD, "--dump: needs the name of a file"},
+        {{"p", "dir", "--repare"}, CHECK_BAD, "--repare: not understood"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct check c = {0};
-        const char *bad = "unset";
+        char wrong[CHECK_WRONG_BYTES];
         int argc = 0;
         while (argc < 5 && cases[i].words[argc])
             argc++;
-        CHECK_INT(check_parse(&c, argc, cases[i].words, &bad), cases[i].want);
+        CHECK_INT(check_parse(&c, argc, cases[i].words, wrong), cases[i].want);
         if (cases[i].want == CHECK_RUN) CHECK_TEXT(c.path, "dir");
-        if (cases[i].want == CHECK_BAD && cases[i].bad) CHECK_TEXT(bad, cases[i].bad);
+        if (cases[i].want == CHECK_BAD) CHECK_TEXT(wrong, cases[i].wrong);
     }
+}
+
+/* Who reads documents reads one also of a misspelt call. */
+static void what_was_not_understood_is_a_document_too(void)
+{
+    static const char *const words[] = {"p", "--repare", "--json"};
+    char wrong[CHECK_WRONG_BYTES];
+    struct check c = begin();
+    c.path = NULL;
+    CHECK_INT(check_parse(&c, 3, words, wrong), CHECK_BAD);
+    CHECK_INT(check_unable(&c, wrong), CHECK_UNABLE);
+    CHECK_TEXT(dumped_text(),
+               "{\"store\":null,\"error\":\"--repare: not understood\"}\n");
+    CHECK_TEXT(complaint, "--repare: not understood");
 }
 
 CU_TestInfo server_check_tests[] = {
@@ -236,5 +255,7 @@ CU_TestInfo server_check_tests[] = {
     {"a_file_is_dumped_by_its_name", a_file_is_dumped_by_its_name},
     {"arguments_come_in_any_order_and_others_are_refused",
      arguments_come_in_any_order_and_others_are_refused},
+    {"what_was_not_understood_is_a_document_too",
+     what_was_not_understood_is_a_document_too},
     CU_TEST_INFO_NULL,
 };
