@@ -528,8 +528,10 @@ static void undo_groups(struct db *db)
 /* As if the group had never been issued. When its record found no room the log goes on. */
 static enum err refuse_group(struct db *db, bool no_room, const struct err_detail *why)
 {
+    size_t size = WAL_HEADER_BYTES + db->logged.batch.size;
     undo_groups(db);
     if (no_room) {
+        db->too_short |= db->logged.log_end > 0 && size <= db->options.log_bytes;
         db_note_failure(db, why);
     } else {
         wal_take_back(&db->active->log, db->logged.log_end, db->logged.chain);

@@ -128,8 +128,9 @@ struct db {
      * for plain writes; or has been left, and this one is for deletes only. */
     bool no_room, on_reserve;
     enum compact_way way; /* of the next compaction */
-    bool has_deletes;     /* the active memtable holds groups begun for deletes, */
-    int64_t leave_us;     /* and without room it is left then */
+    bool too_short;   /* the active log: what the next one may hold found no room in it */
+    bool has_deletes; /* the active memtable holds groups begun for deletes, */
+    int64_t leave_us; /* and without room it is left then */
     bool reserving;
     bool reserved[RESERVES];
     struct work *edits;       /* finished, waiting for the manifest; oldest first */

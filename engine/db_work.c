@@ -930,7 +930,8 @@ static void leave_deletes(struct db *db)
 {
     int64_t now = clock_mono_us(db->env.clock);
     if (!db->has_deletes || now < db->leave_us || db->immutable_count > 0 ||
-        db->spare_count == 0 || db->in_group || db->settling || db->failed_log)
+        db->active->log.offset == 0 || db->spare_count == 0 || db->in_group ||
+        db->settling || db->failed_log)
         return;
     if (!rotate(db)) db->on_reserve = true;
 }
@@ -1119,12 +1120,15 @@ static enum err leave_log(struct db *db)
 }
 
 /* The active memtable becomes immutable, the first spare log the active one: its name and
- * number have been durable for a while. */
+ * number have been durable for a while. Recovery looks into a log only if the one before it
+ * has records: an empty one is not left, unless it has failed, when nothing is written
+ * before the manifest has dropped it. */
 static enum err rotate(struct db *db)
 {
     struct memlog *old = db->active, *next;
     const struct spare_log *spare = &db->spares[0];
     struct wal_writer writer;
+    assert(old->log.offset > 0 || db->failed_log);
     enum err e = leave_log(db);
     if (e) return e;
     wal_writer_init(&writer, spare->file, &wal_sites, spare->number, 0, old->log.chain,
@@ -1135,7 +1139,7 @@ static enum err rotate(struct db *db)
     old->last_seq = db->last_seq;
     db->immutables[db->immutable_count++] = old;
     db->active = next;
-    db->has_deletes = false;
+    db->has_deletes = db->too_short = false;
     db->spare_count--;
     memmove(db->spares, db->spares + 1, db->spare_count * sizeof db->spares[0]);
     return ERR_OK;
@@ -1186,7 +1190,7 @@ static enum err step_until(struct db *db, bool (*done)(const struct db *))
 static enum err wait_for_rotation(struct db *db, enum work_purpose purpose)
 {
     work_step(db);
-    while (!can_rotate_for(db, purpose)) {
+    while (is_full(db->active, &db->options) && !can_rotate_for(db, purpose)) {
         if (work_is_stuck(db, purpose)) return refuse_for_trouble(db);
         if (db->in_flight == 0)
             return has_trouble(db) ? refuse_for_trouble(db) : ERR_NOMEM;
@@ -1196,13 +1200,20 @@ static enum err wait_for_rotation(struct db *db, enum work_purpose purpose)
     return ERR_OK;
 }
 
+/* To be left, or left without waiting for it. */
+static bool is_due(const struct db *db, enum work_purpose purpose)
+{
+    return is_full(db->active, &db->options) ||
+           (db->too_short && can_rotate_for(db, purpose));
+}
+
 #define SLOW_PAUSE_MS 1
 
 enum err work_make_room(struct db *db, enum work_purpose purpose)
 {
     if (db->on_reserve && purpose != FOR_DELETES) return refuse_for_trouble(db);
-    bool full = is_full(db->active, &db->options), slow = is_slow(db);
-    if (!full && !slow) return ERR_OK;
+    bool slow = is_slow(db);
+    if (!is_due(db, purpose) && !slow) return ERR_OK;
     int64_t begin = clock_mono_us(db->env.clock);
     enum err e = ERR_OK;
     /* Many short waits instead of one long stop: the memtable fills no faster than level
@@ -1211,13 +1222,16 @@ enum err work_make_room(struct db *db, enum work_purpose purpose)
         sched_pause(db->env.sched, SLOW_PAUSE_MS);
         work_step(db);
     }
-    bool waits = full && !can_rotate_for(db, purpose);
+    bool waits = is_due(db, purpose) && !can_rotate_for(db, purpose);
     if (waits) e = wait_for_rotation(db, purpose);
     if (slow || waits) {
         db->stats.stalls++;
         db->stats.stall_us += (uint64_t)(clock_mono_us(db->env.clock) - begin);
     }
-    if (!full || e) return e;
+    if (e) return e;
+    /* Other work may have left the log. */
+    if (db->on_reserve && purpose != FOR_DELETES) return refuse_for_trouble(db);
+    if (!is_due(db, purpose)) return ERR_OK;
     bool takes_reserve = !can_rotate(db);
     e = rotate(db);
     if (!e && takes_reserve) db->on_reserve = db->no_room;
@@ -1245,7 +1259,7 @@ enum err db_flush(struct db *db)
     enum err e = step_until(db, accepts);
     if (!e && db->active->log.offset > 0) {
         e = step_until(db, can_rotate);
-        if (!e) e = rotate(db);
+        if (!e && db->active->log.offset > 0) e = rotate(db);
     }
     return e ? e : step_until(db, nothing_immutable);
 }

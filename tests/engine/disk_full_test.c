@@ -686,7 +686,63 @@ static void a_store_that_is_closed_at_once_leaves_no_reserve(void)
     teststore_deinit(&t);
 }
 
+/* Recovery looks into a log only if the one before it has records. */
+static void a_log_that_deletes_have_not_used_is_not_left(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    lazy_sched_init(&lazy);
+    begin_with_reserve(&t, SYNC_ALWAYS);
+    t.options.spare_logs = 3;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    db_step(t.db);
+    int taken = put_until_full(&t);
+    REQUIRE_INT(db_group_begin_deletes(t.db), ERR_OK); /* takes the next log */
+    REQUIRE_INT(db_group_commit(t.db), ERR_OK);        /* and found nothing to delete */
+    REQUIRE_INT(t.db->active->log.offset, 0);
+    db_step(t.db);
+    lazy.held = 1u << JOB_FLUSH;
+    t.db->env.sched = &lazy.sched;
+    (void)resumes_within(&t, 3000);
+    CHECK_INT(delete_group(&t, "k000"), ERR_OK);
+    disk_sim_set_capacity(t.disk, 0);
+    CHECK_INT(teststore_kill(&t), ERR_OK);
+    teststore_expect(&t, "k000", NULL);
+    expect_after_crashes(&t, taken - 1);
+}
+
+/* What is left of the log is less than a record of any kind. */
+static void a_full_disk_takes_deletes_when_the_end_of_the_log_is_too_short_for_one(void)
+{
+    struct teststore t;
+    begin_with_reserve(&t, SYNC_ALWAYS);
+    t.options.memtable_bytes = 1 << 20; /* the log is full first */
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    db_step(t.db);
+    char value[4096];
+    memset(value, 'v', sizeof value);
+    value[2000] = 0;
+    REQUIRE_INT(teststore_put(&t, "k000", value), ERR_OK);
+    size_t record = t.db->active->log.offset;
+    value[2000] = 'v';
+    value[t.options.log_bytes - 2 * record + 2000 - 16] = 0;
+    REQUIRE_INT(teststore_put(&t, "k000", value), ERR_OK);
+    REQUIRE_INT(t.db->active->log.offset, t.options.log_bytes - 16);
+    disk_sim_set_capacity(t.disk, 64);
+    value[100] = 0;
+    CHECK_INT(teststore_put(&t, "k007", value), ERR_WRITES_REFUSED);
+    /* The record that found no room costs the log, too, and the next delete. */
+    (void)delete_group(&t, "k000");
+    CHECK(resumes_within(&t, 3000));
+    CHECK_INT(delete_group(&t, "k000"), ERR_OK);
+    expect_after_crashes(&t, 0);
+}
+
 CU_TestInfo engine_disk_full_tests[] = {
+    {"a_log_that_deletes_have_not_used_is_not_left",
+     a_log_that_deletes_have_not_used_is_not_left},
+    {"a_full_disk_takes_deletes_when_the_end_of_the_log_is_too_short_for_one",
+     a_full_disk_takes_deletes_when_the_end_of_the_log_is_too_short_for_one},
     {"a_compaction_whose_edit_finds_no_room_parks_no_writer",
      a_compaction_whose_edit_finds_no_room_parks_no_writer},
     {"a_store_that_is_closed_at_once_leaves_no_reserve",
