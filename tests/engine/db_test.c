@@ -247,6 +247,31 @@ static void everysec_syncs_once_a_second(void)
     teststore_deinit(&t);
 }
 
+/* What is synced was written before: for that second nothing was. */
+static void a_second_after_its_last_sync_a_log_gets_a_mark(void)
+{
+    struct teststore t;
+    struct db_stats before, after;
+    teststore_init(&t);
+    t.options.sync = SYNC_EVERYSEC;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    CHECK_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    db_stats_get(t.db, &before);
+    clock_manual_advance(&t.clock, 1000);
+    db_step(t.db); /* syncs */
+    CHECK(db_step_timeout_ms(t.db) >= 1000);
+    clock_manual_advance(&t.clock, 999);
+    db_step(t.db);
+    db_stats_get(t.db, &after);
+    CHECK_INT(after.log_bytes, before.log_bytes);
+    clock_manual_advance(&t.clock, 1);
+    db_step(t.db);
+    db_stats_get(t.db, &after);
+    CHECK_INT(after.log_bytes, before.log_bytes + WAL_HEADER_BYTES);
+    CHECK_INT(db_step_timeout_ms(t.db), -1);
+    teststore_deinit(&t);
+}
+
 static void a_group_under_always_survives_a_power_cut(void)
 {
     struct teststore t;
@@ -826,6 +851,8 @@ CU_TestInfo engine_db_tests[] = {
     {"a_failed_sync_undoes_the_group_and_refuses_writes",
      a_failed_sync_undoes_the_group_and_refuses_writes},
     {"everysec_syncs_once_a_second", everysec_syncs_once_a_second},
+    {"a_second_after_its_last_sync_a_log_gets_a_mark",
+     a_second_after_its_last_sync_a_log_gets_a_mark},
     {"a_group_under_always_survives_a_power_cut",
      a_group_under_always_survives_a_power_cut},
     {"switching_to_always_makes_earlier_writes_durable",
