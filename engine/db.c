@@ -85,14 +85,14 @@ static enum err survey_dir(struct disk_dir *dir, const char *name, struct err_de
 {
     struct survey s = {.dir = dir};
     int rc = disk_list(dir, survey_name, &s);
-    if (rc) return err_set(why, err_from_os(rc), rc, "%s: listing it", name);
+    if (rc) return err_set(why, err_from_os(rc), rc, "%.80s: listing it", name);
     if (s.strangers)
         return err_set(why, ERR_FOREIGN, 0,
-                       "%s: not a store and not empty (it holds %s); give an empty or "
+                       "%.80s: not a store and not empty (it holds %s); give an empty or "
                        "new directory",
                        name, s.example);
     if (s.remains)
-        return err_set(why, ERR_CORRUPT, 0, "%s: CURRENT is missing but %s is there",
+        return err_set(why, ERR_CORRUPT, 0, "%.80s: CURRENT is missing but %s is there",
                        name, s.example);
     return ERR_OK;
 }
@@ -135,8 +135,9 @@ static enum err open_dir(struct db *db, const char *name, struct err_detail *why
         if (rc == 0 || rc == -EEXIST) rc = disk_dir_open(db->env.disk, name, &db->dir);
     }
     if (rc == -ENOENT)
-        return err_set(why, ERR_MISSING, rc, "%s: no such directory", name);
-    return rc ? err_set(why, err_from_os(rc), rc, "%s: cannot open the directory", name)
+        return err_set(why, ERR_MISSING, rc, "%.80s: no such directory", name);
+    return rc ? err_set(why, err_from_os(rc), rc, "%.80s: cannot open the directory",
+                        name)
               : ERR_OK;
 }
 
@@ -146,10 +147,11 @@ static enum err lock_dir(struct db *db, const char *name, struct err_detail *why
     if (rc == -EWOULDBLOCK)
         return err_set(
             why, ERR_LOCKED, 0,
-            "%s: locked by another process, or opened by this one already; close "
+            "%.80s: locked by another process, or opened by this one already; close "
             "it there or give another directory",
             name);
-    return rc ? err_set(why, err_from_os(rc), rc, "%s: cannot lock " FILENAME_LOCK, name)
+    return rc ? err_set(why, err_from_os(rc), rc, "%.80s: cannot lock " FILENAME_LOCK,
+                        name)
               : ERR_OK;
 }
 
@@ -161,7 +163,7 @@ static enum err sync_parent(struct db *db, const char *name, struct err_detail *
         rc = disk_dir_sync(root, SITE_DIR_PARENTSYNC);
         disk_dir_close(root);
     }
-    return rc ? err_set(why, err_from_os(rc), rc, "%s: sync of its parent", name)
+    return rc ? err_set(why, err_from_os(rc), rc, "%.80s: sync of its parent", name)
               : ERR_OK;
 }
 
@@ -175,9 +177,9 @@ static enum err find_or_create(struct db *db, const char *name, struct err_detai
     if (e == ERR_MISSING) {
         e = survey_dir(db->dir, name, why);
         if (!e && !db->options.create_if_missing)
-            e = err_set(why, ERR_MISSING, 0, "%s: holds no store", name);
+            e = err_set(why, ERR_MISSING, 0, "%.80s: holds no store", name);
     } else if (!e && db->options.error_if_exists) {
-        e = err_set(why, ERR_EXISTS, 0, "%s: holds a store already", name);
+        e = err_set(why, ERR_EXISTS, 0, "%.80s: holds a store already", name);
     }
     if (!e) e = lock_dir(db, name, why);
     if (e || found) return e; /* recover_read reads the pointer again, under the lock */

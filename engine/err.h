@@ -35,7 +35,7 @@ enum err { ERRORS(ERR_ENUM) ERR_COUNT };
 #undef ERR_ENUM
 
 /* What went wrong, where, for one log line or one reply. */
-#define ERR_DETAIL_BYTES 224
+#define ERR_DETAIL_BYTES 288
 struct err_detail {
     enum err code;
     int os_error;                /* errno behind it, or 0 */

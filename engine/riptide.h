@@ -78,7 +78,7 @@ RIPTIDE_API const char *riptide_error_text(enum riptide_error error);
 struct riptide_failure {
     enum riptide_error error;
     int os_error;   /* errno behind it, or 0 */
-    char text[288]; /* "000007.sst: block at 4096: checksum mismatch" */
+    char text[352]; /* "000007.sst: block at 4096: checksum mismatch" */
 };
 
 /* ---- open and close ---- */

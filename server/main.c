@@ -136,6 +136,13 @@ int main(int argc, char **argv)
     }
     watch_signals();
     fit_descriptors(&config);
-    if (plan_listen_environment()) return fail("cannot listen for fault plans");
+    int rc = plan_listen_environment();
+    if (rc) {
+        snprintf(error, sizeof error,
+                 "RIPTIDEKV_FIU_FIFO: cannot make the pipes for fiu-ctrl: %s; give the "
+                 "beginning of a path in a directory that exists",
+                 strerror(-rc));
+        return fail(error);
+    }
     return run(&config);
 }
