@@ -136,13 +136,6 @@ int main(int argc, char **argv)
     }
     watch_signals();
     fit_descriptors(&config);
-    int rc = plan_listen_environment();
-    if (rc) {
-        snprintf(error, sizeof error,
-                 "RIPTIDEKV_FIU_FIFO: cannot make the pipes for fiu-ctrl: %s; give the "
-                 "beginning of a path in a directory that exists",
-                 strerror(-rc));
-        return fail(error);
-    }
+    if (plan_listen_environment()) return fail("cannot listen for fault plans");
     return run(&config);
 }
