@@ -1,8 +1,8 @@
 /* main.c - the table of suites and the runner's arguments.
  *
- *   run-tests [--verbose] [--jobs N] [--timeout S] [--junit FILE]
- *                             all suites, each in a process of its own; --verbose shows
- *                             what passing tests print, too
+ *   run-tests [--verbose] [--jobs N] [--timeout S] [--junit FILE] [--without SUITE]
+ *                             all suites, or all but one, each in a process of its own;
+ *                             --verbose shows what passing tests print, too
  *   run-tests --list          the names suite/test
  *   run-tests NAME...         these suites or tests (exact names), in this process, so
  *                             that a debugger sees them
@@ -76,10 +76,26 @@ static int run_child(const char *name, int report_fd)
     return 2;
 }
 
-static int run_all(const struct runner_options *options)
+/* The suites but the one of this name (NULL: all of them); false: there is none. */
+static bool leave_out(const char *name, struct suite *kept)
 {
+    bool found = !name;
+    for (const struct suite *s = suites; s->name; s++) {
+        bool left_out = name && strcmp(s->name, name) == 0;
+        if (!left_out) *kept++ = *s;
+        found = found || left_out;
+    }
+    *kept = (struct suite){NULL, NULL};
+    if (!found) printf("FAIL %s: no suite of this name (see --list)\n", name);
+    return found;
+}
+
+static int run_all(const struct runner_options *options, const char *without)
+{
+    struct suite kept[sizeof suites / sizeof suites[0]];
     struct tally tally = {0, 0};
-    bool ok = runner_table_ok(suites) && runner_all(suites, options, &tally);
+    bool ok = runner_table_ok(suites) && leave_out(without, kept) &&
+              runner_all(kept, options, &tally);
     if (!ok) tally.failed++;
     return conclude(tally, ok);
 }
@@ -92,6 +108,7 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--list") == 0) return list();
     if (argc == 4 && strcmp(argv[1], "--child") == 0)
         return run_child(argv[2], atoi(argv[3]));
+    const char *without = NULL;
     int i = 1;
     if (i < argc && strcmp(argv[i], "--verbose") == 0) {
         options.verbose = true;
@@ -104,9 +121,11 @@ int main(int argc, char **argv)
             options.timeout_s = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--junit") == 0)
             options.junit_path = argv[i + 1];
+        else if (strcmp(argv[i], "--without") == 0)
+            without = argv[i + 1];
         else
             break;
     }
-    if (i == argc) return run_all(&options);
+    if (i == argc) return run_all(&options, without);
     return run_named(argc - i, argv + i);
 }

@@ -122,6 +122,8 @@ static bool run_one(struct explorer *x, struct walk *w, const uint8_t *tape, siz
     return more;
 }
 
+#define TICK_RUNS 16
+
 static void run_all(struct explorer *x, struct walk *w, const uint8_t *tape, size_t size)
 {
     bool more = true;
@@ -131,7 +133,7 @@ static void run_all(struct explorer *x, struct walk *w, const uint8_t *tape, siz
         more = run_one(x, w, tape, size);
         x->stats.runs++;
         x->stats.schedules++;
-        explorer_clock(x);
+        if (x->stats.runs % TICK_RUNS == 0) explorer_clock(x);
     }
     if (!x->options.unmerged) x->stats.schedules = schedule_graph_count(&w->graph);
 }

@@ -2,61 +2,10 @@
 
 #include <string.h>
 
-#include "tests/crash/explore_state.h"
+#include "tests/crash/interleave_small.h"
 #include "tests/support/check.h"
 
-/* So small that every schedule can be explored without merging anything. */
-static struct scenario small_scenario(void)
-{
-    struct scenario s = *scenario_find("race-recycle");
-    s.tape = "put d0 8; step; put d1 0";
-    return s;
-}
-
-static struct explore_options small_options(void)
-{
-    struct explore_options o;
-    explore_options_init(&o);
-    o.chunk_bytes = 512;
-    o.preemptions = 1;
-    return o;
-}
-
-static size_t missing(const struct explorer *a, const struct explorer *b)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < a->set.places; i++) {
-        const struct image_entry *e = &a->set.entries[i];
-        if (e->value && !image_set_find(&b->set, e->hash)) n++;
-    }
-    return n;
-}
-
-static void merging_loses_no_image_and_no_schedule(void)
-{
-    struct scenario s = small_scenario();
-    struct explore_options o = small_options();
-    struct explorer *merged = explorer_new(&s, &o);
-    o.unmerged = true;
-    struct explorer *plain = explorer_new(&s, &o);
-
-    CHECK(explore(merged, NULL, 0));
-    CHECK(explore(plain, NULL, 0));
-
-    const struct explore_stats *m = explorer_stats(merged), *p = explorer_stats(plain);
-    printf("     %llu schedules, %llu runs, %llu images\n",
-           (unsigned long long)p->schedules, (unsigned long long)m->runs,
-           (unsigned long long)m->distinct);
-    CHECK_INT(missing(plain, merged), 0);
-    CHECK_INT(missing(merged, plain), 0);
-    CHECK_INT(m->schedules, p->schedules);
-    CHECK(m->runs < p->runs / 2);
-    CHECK(m->windows < p->windows / 10);
-    explorer_free(merged);
-    explorer_free(plain);
-}
-
-/* The same with moments that leave out the disk: the check above would be red. */
+/* With moments that leave out the disk crash/merging would be red. */
 static void merging_by_too_little_loses_images(void)
 {
     struct scenario s = small_scenario();
@@ -147,7 +96,6 @@ static void schedules_are_written_and_read(void)
 }
 
 CU_TestInfo crash_interleave_tests[] = {
-    {"merging_loses_no_image_and_no_schedule", merging_loses_no_image_and_no_schedule},
     {"merging_by_too_little_loses_images", merging_by_too_little_loses_images},
     {"schedules_lead_to_images_that_inline_jobs_do_not",
      schedules_lead_to_images_that_inline_jobs_do_not},

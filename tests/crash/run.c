@@ -168,6 +168,7 @@ static void repair_store(struct run *r)
     r->repaired = r->trial->sound = true;
 }
 
+/* A disk without room may refuse a store, which opens as soon as somebody makes some. */
 static void open_store(struct run *r)
 {
     struct db_env env = {.disk = r->watched,
@@ -180,6 +181,10 @@ static void open_store(struct run *r)
     repair_store(r);
     if (r->broken) return;
     enum err e = db_open(&env, TRIAL_DIR, &r->trial->options, &r->db, &why);
+    if (e == ERR_NO_SPACE && r->scenario->capacity_bytes) {
+        trial_disarm(r->disk);
+        e = db_open(&env, TRIAL_DIR, &r->trial->options, &r->db, &why);
+    }
     if (e) {
         r->db = NULL;
         run_break(r, "open: %s: %s", err_text(e), why.text);

@@ -353,6 +353,13 @@ const struct scenario scenarios[] = {
      .before = "put a0 200; put a1 200; put b0 200; step; put b1 200; step",
      .tape = "put c0 200; put c1 200; del a0; del a1; get b0; clock 1000; step; "
              "clock 1000; step; put c2 8"},
+    {.name = "full-disk-reopen",
+     .purpose = "A store that finds no room to open loses nothing, and opens with room.",
+     .geometry = &spared,
+     .policy = SYNC_ALWAYS,
+     .capacity_bytes = 7 * 512,
+     .before = "put a0 200; put a1 200; put b0 200; step; put b1 200; step",
+     .tape = "put a3 24; compact; reopen; put b2 8"},
     {.name = "full-disk-floor",
      .purpose = "A floor makes room on a full disk, but only once it cannot be lost.",
      .geometry = &spared,

@@ -40,7 +40,8 @@ struct actor {
 
 struct switching {
     struct face disk, store;
-    struct sched *sched; /* the coroutines */
+    struct sched *sched; /* the coroutines, in the trial's pool: new ones for each run */
+    struct pool_place place;
     struct shadow shadows[JOBS_MAX];
     struct actor actors[ACTORS_MAX];
     uint32_t submitted;
@@ -285,7 +286,8 @@ struct switching *switching_new(struct run *run)
     s->store = (struct face){{store_submit, store_reap, store_wait, store_yield,
                               store_poll_fd, NULL /* it is the run's to free */},
                              s};
-    s->sched = sched_coroutine_new(mem_libc(), &o);
+    s->place = pool_mem_place(&run->trial->pool);
+    s->sched = sched_coroutine_new(&run->trial->pool.mem, &o);
     if (!s->sched) abort();
     return s;
 }
@@ -294,6 +296,7 @@ void switching_free(struct switching *s)
 {
     if (!s) return;
     sched_free(s->sched);
+    pool_mem_release(&s->run->trial->pool, s->place);
     free(s);
 }
 
