@@ -40,6 +40,9 @@ int explorer_walk_lazily(struct explorer *x, struct images *im)
     if (x->options.shard > 0) return 0; /* one shard does all of it */
     int e = images_lazy(im, x->options.walk_max / LAZY_SHARE, visit_leaf, x, &result);
     x->stats.leaves += result.leaves;
-    x->stats.lazy += result.whole;
+    if (result.whole) {
+        x->stats.lazy++;
+        x->stats.lazy_images += result.covered.about;
+    }
     return e;
 }

@@ -79,14 +79,18 @@ static const char *fixpoint_word(const struct campaign_row *row, char number[12]
 static void report_lazy(const struct campaign *c)
 {
     uint64_t sampled = 0, lazy = 0, leaves = 0;
+    double images = 0;
     for (size_t i = 0; i < c->row_count; i++) {
         sampled += c->rows[i].stats.sampled;
         lazy += c->rows[i].stats.lazy;
         leaves += c->rows[i].stats.leaves;
+        images += c->rows[i].stats.lazy_images;
     }
     if (!sampled) return;
-    printf("lazy walks: %llu of %llu sampled windows judged whole, %llu leaves\n",
-           (ull)lazy, (ull)sampled, (ull)leaves);
+    printf(
+        "lazy walks: %llu of %llu sampled windows judged whole, %llu leaves, which stand "
+        "for %.3g images\n",
+        (ull)lazy, (ull)sampled, (ull)leaves, images);
 }
 
 /* Fixpoints that were held against crashes one by one. */
@@ -210,13 +214,15 @@ static void json_row(FILE *f, const struct campaign_row *row)
             "  {\"scenario\": \"%s\", \"pass\": \"%s\", \"windows\": %llu, \"points\": "
             "%llu, \"sampled\": %llu, \"analytic\": %llu, \"images\": %llu, "
             "\"primary\": %llu, \"distinct\": %llu, \"kills\": %llu, \"mixed\": %llu, "
-            "\"unfinished\": %llu, \"seconds\": %.3f, \"violated\": %s, \"oracle\": "
+            "\"unfinished\": %llu, \"lazy_images\": %.6g, \"seconds\": %.3f, "
+            "\"violated\": %s, \"oracle\": "
             "\"%s\", \"token\": \"%s\", \"operations\": %u}",
             scenarios[row->scenario].name, pass_name(row->pass), (ull)s->windows,
             (ull)s->points, (ull)s->sampled, (ull)s->analytic, (ull)s->images,
             (ull)s->primary, (ull)s->distinct, (ull)s->kills, (ull)s->mixed,
-            (ull)s->unfinished, s->seconds, row->violated ? "true" : "false",
-            oracle_name(row->violation.oracle), row->token, row->operations);
+            (ull)s->unfinished, s->lazy_images, s->seconds,
+            row->violated ? "true" : "false", oracle_name(row->violation.oracle),
+            row->token, row->operations);
 }
 
 int report_json(const struct campaign *c, const char *path)
