@@ -73,7 +73,8 @@ struct explore_stats {
     unsigned preemptions;
     uint64_t lazy;   /* sampled windows of which a lazy walk has judged every image */
     uint64_t leaves; /* ... and the visits it took */
-    double lazy_images; /* of these windows; not among `images` */
+    /* of these windows; not among `images` */
+    double lazy_images;
 };
 
 struct violation {
