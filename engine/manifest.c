@@ -140,8 +140,8 @@ enum err manifest_create(struct disk_dir *dir, uint64_t number, uint8_t *frame,
     filename_manifest(number, name);
     writer->file = NULL;
     struct disk_file *file;
-    int rc = disk_open(dir, name, DISK_READ | DISK_WRITE | DISK_CREATE | DISK_TRUNC,
-                       SITE_MANIFEST_CREATE, &file);
+    int rc =
+        wal_create_file(dir, name, SITE_MANIFEST_CREATE, SITE_MANIFEST_UNLINK, &file);
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: create", name);
     wal_writer_init(writer, file, &manifest_sites, number, 0, (struct wal_chain){0, 0},
                     (struct wal_position){number, 0});

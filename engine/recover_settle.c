@@ -188,8 +188,7 @@ static enum err copy_log(struct recovery *r, size_t index, struct err_detail *wh
         .mem = r->env->mem, .number = r->state.next_file++, .chain = r->chain};
     char name[FILENAME_BYTES];
     filename_log(c.number, name);
-    int rc = disk_open(r->dir, name, DISK_READ | DISK_WRITE | DISK_CREATE | DISK_TRUNC,
-                       SITE_WAL_CREATE, &c.file);
+    int rc = wal_create_file(r->dir, name, SITE_WAL_CREATE, SITE_WAL_UNLINK, &c.file);
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: create", name);
     enum err e = copy_fill(r, index, &c, why);
     mem_free(r->env->mem, c.buffer);

@@ -67,7 +67,12 @@ uint32_t wal_frame(uint8_t *frame, size_t length, uint64_t log, struct wal_chain
 
 /* ---- files ---- */
 
-/* Creates NNNNNN.log (emptying a leftover), fills `size` bytes with zeros, at most `step`
+/* An empty file under that name, for a log or a manifest. One that has the name already, of
+ * an attempt that was cut or failed, goes first: if the directory's sync failed then, only a
+ * new entry is covered by the next one. 0 or -errno. */
+int wal_create_file(struct disk_dir *dir, const char *name, enum site create,
+                    enum site unlink, struct disk_file **out);
+/* Creates NNNNNN.log (in place of a leftover), fills `size` bytes with zeros, at most `step`
  * at once, and syncs it: later syncs then have no size to write. Its name is durable
  * after the caller synced the directory. */
 enum err wal_create(struct mem *mem, struct disk_dir *dir, uint64_t number, uint64_t size,

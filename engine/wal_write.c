@@ -93,6 +93,16 @@ static int fill(struct mem *mem, struct disk_file *file, uint64_t size, size_t s
     return rc ? rc : disk_sync(file, DISK_SYNC_FULL, SITE_WAL_FILLSYNC);
 }
 
+int wal_create_file(struct disk_dir *dir, const char *name, enum site create,
+                    enum site unlink, struct disk_file **out)
+{
+    const unsigned flags = DISK_READ | DISK_WRITE | DISK_CREATE | DISK_EXCL;
+    int rc = disk_open(dir, name, flags, create, out);
+    if (rc != -EEXIST) return rc;
+    rc = disk_unlink(dir, name, unlink);
+    return rc ? rc : disk_open(dir, name, flags, create, out);
+}
+
 enum err wal_create(struct mem *mem, struct disk_dir *dir, uint64_t number, uint64_t size,
                     size_t step, struct disk_file **out, struct err_detail *why)
 {
@@ -100,8 +110,7 @@ enum err wal_create(struct mem *mem, struct disk_dir *dir, uint64_t number, uint
     char name[FILENAME_BYTES];
     filename_log(number, name);
     struct disk_file *file;
-    int rc = disk_open(dir, name, DISK_READ | DISK_WRITE | DISK_CREATE | DISK_TRUNC,
-                       SITE_WAL_CREATE, &file);
+    int rc = wal_create_file(dir, name, SITE_WAL_CREATE, SITE_WAL_UNLINK, &file);
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: create", name);
     rc = fill(mem, file, size, step);
     if (rc) {

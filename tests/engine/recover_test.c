@@ -267,6 +267,37 @@ static void what_recovery_serves_is_durable_after_a_failed_sync(void)
     teststore_deinit(&t);
 }
 
+/* A sync of the directory that failed is not made up for by the next one, unless the names
+ * are new again. With `create` the store is not there yet. */
+static bool repeated(bool create, long k)
+{
+    struct teststore t;
+    struct failing f;
+    teststore_init(&t);
+    if (!create) {
+        REQUIRE_INT(teststore_open(&t), ERR_OK);
+        REQUIRE_INT(teststore_put(&t, "a", "1"), ERR_OK);
+        teststore_die(&t);
+    }
+    failing_begin(&f, t.disk, k);
+    f.only_calls = 1u << CALL_SYNC;
+    enum err e = teststore_open(&t);
+    failing_end(&f);
+    if (e) REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect(&t, "a", create ? NULL : "1");
+    teststore_deinit(&t);
+    return f.calls >= k;
+}
+
+static void a_start_whose_sync_failed_can_be_repeated(void)
+{
+    for (long k = 1; repeated(false, k); k++)
+        continue;
+    for (long k = 1; repeated(true, k); k++)
+        continue;
+}
+
 /* A record that outgrew the log: its bytes and the file's size are both in limbo. */
 static void a_size_in_limbo_is_made_durable_too(void)
 {
@@ -509,6 +540,8 @@ CU_TestInfo engine_recover_tests[] = {
     {"what_recovery_serves_is_durable", what_recovery_serves_is_durable},
     {"what_recovery_serves_is_durable_after_a_failed_sync",
      what_recovery_serves_is_durable_after_a_failed_sync},
+    {"a_start_whose_sync_failed_can_be_repeated",
+     a_start_whose_sync_failed_can_be_repeated},
     {"a_size_in_limbo_is_made_durable_too", a_size_in_limbo_is_made_durable_too},
     {"damage_below_the_watermark_refuses_and_names_the_place",
      damage_below_the_watermark_refuses_and_names_the_place},

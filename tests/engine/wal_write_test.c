@@ -320,6 +320,7 @@ static void a_created_log_is_zeros_of_its_full_size_and_durable(void)
     CHECK_INT(append("left over from a cut recovery", 1), ERR_OK);
     CHECK_INT(wal_create(mem_libc(), dir, LOG, 300, 64, &created, &why), ERR_OK);
     disk_close(created);
+    REQUIRE_INT(disk_dir_sync(dir, SITE_WAL_DIRSYNC), 0); /* its name is new */
     disk_sim_power_cut(disk, DISK_SURVIVE_NONE, NULL);
     disk_close(file);
     disk_dir_close(dir);

@@ -19,6 +19,9 @@ struct failing {
     enum disk_sim_effect effect;
     int error;    /* a positive errno */
     size_t bytes; /* of a partial or short write */
+    bool lasting; /* so do all that come after it */
+    /* Sets of 1u << enum file_call and 1u << enum file_kind, 0: all; others do not count. */
+    unsigned only_calls, only_kinds;
 };
 
 /* Fails with EIO and no effect unless the fields are changed afterwards. */
