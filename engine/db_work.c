@@ -488,11 +488,13 @@ static bool is_cramped(const struct db *db)
            db->retry[WORK_COMPACT].pause_us;
 }
 
-/* There is room again when everything stands ready that a full disk takes away. */
+/* There is room again when everything stands ready that a full disk takes away; and the
+ * remains of what failed are gone, whose numbers are used again. */
 static void notice_room(struct db *db)
 {
-    if (!db->no_room || db->immutable_count > 0 || is_cramped(db) ||
-        db->spare_count < db->options.spare_logs || (has_reserve(db) && !is_reserved(db)))
+    if (!db->no_room || db->immutable_count > 0 || is_cramped(db) || db->cleaning ||
+        db->garbage || db->spare_count < db->options.spare_logs ||
+        (has_reserve(db) && !is_reserved(db)))
         return;
     db->no_room = db->on_reserve = false;
 }
@@ -893,6 +895,7 @@ static void finish(struct db *db, struct work *w)
         /* Remains of failed attempts do not count: they would call for the next one. */
         if (w->clean.garbage->origin != LEFTOVER) try_at_once(db);
         discard(db, w);
+        notice_room(db);
         break;
     default: enqueue(db, w);
     }
