@@ -1,11 +1,12 @@
 /* The store goes on: whatever the jobs' order, the disk's room and its failures, once they
  * are over every write is accepted again within a bounded time, and where they never began
- * none is refused.
+ * none is refused. And it keeps its promise: after a killed process or a power cut at any
+ * moment it is in a state that the policy of each group allows.
  *
- * A life is a random history of one store beside an array that says what it must show. Each
- * of its steps draws from a seed of its own, so that a failure is shrunk by leaving steps
- * out, and then told step by step. One life again: LIFE=seed build/test/run-tests
- * engine/liveness */
+ * A life is a random history of one store beside the model that says what it must show, and
+ * what it may have become. Each of its steps draws from a seed of its own, so that a failure
+ * is shrunk by leaving steps out, and then told step by step. One life again, or many from
+ * that one on: LIFE=seed [LIVES=n] build/test/run-tests engine/liveness */
 #include "tests/support/check.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 #include "engine/db_state.h"
 #include "fault/disk_sim_state.h"
+#include "proptests/play.h"
 #include "proptests/shrink.h"
 #include "tests/support/failing.h"
 #include "tests/support/late_sched.h"
@@ -36,6 +38,8 @@
 #define GROUPS_MAX      500
 #define DELETES_KEPT    10  /* that a full disk takes at least, */
 #define DELETE_TICKS    200 /* within that time */
+#define COUNTERS        4   /* registers in use */
+#define DOUBTS_MAX      5   /* refused groups that may be back, before all is healed */
 
 /* For each key the number of the put that wrote its value; 0: absent. */
 struct moment {
@@ -52,13 +56,12 @@ struct life {
     struct late_sched sched;
     struct failing failing;
     unsigned puts;
-    struct moment now, settled;
-    uint64_t touched; /* keys that the group being made has changed */
-    uint64_t
-        doubtful; /* ... that one which was refused has: it may be back after a kill */
-    bool limited; /* the disk has an end, */
-    bool failed;  /* a call may fail, or has, */
-    bool hostile; /* either has been so since the store was last seen well */
+    struct model *model;
+    bool log_failed; /* the store was last seen so */
+    bool limited;    /* the disk has an end, */
+    bool failed;     /* a call may fail, or has, */
+    bool harmed;     /* one may have in this process: a file may be left behind */
+    bool hostile;    /* either has been so since the store was last seen well */
     struct {
         struct db_snapshot *at;
         struct moment moment;
@@ -86,6 +89,11 @@ static unsigned below(struct life *l, unsigned bound)
 static bool one_in(struct life *l, unsigned n)
 {
     return below(l, n) == 0;
+}
+
+static int64_t now_us(struct life *l)
+{
+    return clock_mono_us(&l->t.clock.clock);
 }
 
 /* ---- keys and values ---- */
@@ -121,22 +129,46 @@ static bool shows(slice value, unsigned put)
     return slice_compare(value, value_of(put, buf)) == 0;
 }
 
+static unsigned put_now(struct life *l, unsigned k)
+{
+    char buf[8];
+    slice value;
+    return model_get(l->model, key_of(k, buf), &value) ? put_of(value) : 0;
+}
+
+static struct moment photo(struct life *l)
+{
+    struct moment m;
+    for (unsigned k = 0; k < KEYS; k++)
+        m.put[k] = put_now(l, k);
+    return m;
+}
+
 static void read_key(struct life *l, unsigned k, const struct db_snapshot *at,
-                     const struct moment *m)
+                     unsigned put)
 {
     char buf[8];
     slice value;
     enum err e = db_get_at(l->t.db, at, key_of(k, buf), &value, &l->t.why);
-    if (e != (m->put[k] ? ERR_OK : ERR_NOT_FOUND))
-        problem(l, "%s reads as %s, put %u", buf, err_text(e), m->put[k]);
-    else if (!e && !shows(value, m->put[k]))
-        problem(l, "%s has put %u instead of %u", buf, put_of(value), m->put[k]);
+    if (e != (put ? ERR_OK : ERR_NOT_FOUND))
+        problem(l, "%s reads as %s, put %u", buf, err_text(e), put);
+    else if (!e && !shows(value, put))
+        problem(l, "%s has put %u instead of %u", buf, put_of(value), put);
 }
 
-static void read_all(struct life *l, const struct db_snapshot *at, const struct moment *m)
+static void read_at(struct life *l, const struct db_snapshot *at, const struct moment *m)
 {
     for (unsigned k = 0; k < KEYS; k++)
-        read_key(l, k, at, m);
+        read_key(l, k, at, m->put[k]);
+}
+
+static void read_all(struct life *l)
+{
+    for (unsigned k = 0; k < KEYS; k++)
+        read_key(l, k, NULL, put_now(l, k));
+    for (unsigned r = 0; r < COUNTERS; r++)
+        if (db_register(l->t.db, r) != model_register(l->model, r))
+            problem(l, "counter %u has another value", r);
 }
 
 /* Keys of one prefix are in the order of their numbers, the prefixes one after the other. */
@@ -176,9 +208,23 @@ static bool done(struct life *l, enum err e, const char *what)
     return false;
 }
 
+/* What is not durable when a log has failed will not be before the new log is in force; and
+ * then what was refused is gone for good. */
+static void notice(struct life *l)
+{
+    bool failed = l->t.db->failed_log != 0;
+    if (failed && !l->log_failed) model_unpromise(l->model, now_us(l));
+    if (!failed && l->log_failed) {
+        model_durable(l->model);
+        model_settle(l->model);
+    }
+    l->log_failed = failed;
+}
+
 static void look(struct life *l)
 {
     if (!l->t.db) return;
+    notice(l);
     const struct err_detail *why = db_write_error(l->t.db);
     if (db_refuses(l->t.db)) {
         if (!l->hostile) problem(l, "writes are refused: %s", why->text);
@@ -188,79 +234,93 @@ static void look(struct life *l)
     }
     if (db_refuses_deletes(l->t.db) && !db_refuses(l->t.db))
         problem(l, "refuses deletes, but not writes");
-    read_key(l, below(l, KEYS), NULL, &l->now);
+    unsigned k = below(l, KEYS);
+    read_key(l, k, NULL, put_now(l, k));
 }
 
 /* ---- writing ---- */
 
-static void note_change(struct life *l, unsigned k, unsigned put)
-{
-    l->now.put[k] = put;
-    l->touched |= (uint64_t)1 << k;
-}
-
 static enum err put_one(struct life *l)
 {
-    char key[8], value[512];
-    unsigned k = below(l, KEYS), put = ++l->puts;
-    enum err e = db_put(l->t.db, key_of(k, key), value_of(put, value));
-    if (!e) note_change(l, k, put);
-    if (e) l->doubtful |= (uint64_t)1 << k;
-    return e;
+    char key_buf[8], value_buf[512];
+    slice key = key_of(below(l, KEYS), key_buf), value = value_of(++l->puts, value_buf);
+    model_put(l->model, key, value);
+    return db_put(l->t.db, key, value);
 }
 
 static enum err delete_one(struct life *l)
 {
-    char key[8];
-    unsigned k = below(l, KEYS);
-    enum err e = db_delete(l->t.db, key_of(k, key));
-    if (!e) note_change(l, k, 0);
-    if (e) l->doubtful |= (uint64_t)1 << k;
-    return e;
+    char buf[8];
+    slice key = key_of(below(l, KEYS), buf);
+    model_delete(l->model, key);
+    return db_delete(l->t.db, key);
 }
 
 static enum err sink_one(struct life *l)
 {
-    unsigned prefix = below(l, PREFIXES);
-    enum err e = batch_floor(db_batch_begin(l->t.db), (uint8_t)('a' + prefix));
-    if (!e) e = db_batch_commit(l->t.db);
-    for (unsigned k = prefix; k < KEYS; k += PREFIXES)
-        note_change(l, k, 0);
-    return e;
+    uint8_t prefix = (uint8_t)('a' + below(l, PREFIXES));
+    model_floor(l->model, prefix);
+    enum err e = batch_floor(db_batch_begin(l->t.db), prefix);
+    return e ? e : db_batch_commit(l->t.db);
 }
 
-static void change(struct life *l, bool deletes)
+static enum err count_one(struct life *l)
 {
-    for (unsigned n = 1 + below(l, deletes ? 4 : 8); n > 0; n--) {
-        bool put = !deletes && !one_in(l, 4);
-        enum err e = put ? put_one(l) : one_in(l, 12) ? sink_one(l) : delete_one(l);
-        if (e) problem(l, "a change in a group: %s", err_text(e));
+    unsigned reg = below(l, COUNTERS), number = below(l, 1000);
+    struct batch *b = db_batch_begin(l->t.db);
+    enum err e;
+    if (one_in(l, 4)) {
+        model_register_set(l->model, reg, number);
+        e = batch_register_set(b, reg, number);
+    } else {
+        model_register_add(l->model, reg, -(int64_t)number);
+        e = batch_register_add(b, reg, -(int64_t)number);
     }
+    return e ? e : db_batch_commit(l->t.db);
+}
+
+static enum err change_one(struct life *l, bool deletes)
+{
+    if (one_in(l, 6)) return count_one(l);
+    if (!deletes && !one_in(l, 4)) return put_one(l);
+    return one_in(l, 12) ? sink_one(l) : delete_one(l);
 }
 
 static bool begin_group(struct life *l, bool deletes)
 {
-    l->touched = 0;
+    notice(l);
     enum err e = deletes ? db_group_begin_deletes(l->t.db) : db_group_begin(l->t.db);
     if (!done(l, e, "a group")) return false;
-    change(l, deletes);
+    for (unsigned n = 1 + below(l, deletes ? 4 : 8); n > 0; n--) {
+        e = change_one(l, deletes);
+        if (e) problem(l, "a change in a group: %s", err_text(e));
+    }
     return true;
 }
 
-static bool end_group(struct life *l, enum err e)
+/* The answer to the oldest group that was issued. */
+static bool answered(struct life *l, enum err e, const char *what)
 {
-    if (!e) {
-        l->settled = l->now;
-        return true;
+    if (e) {
+        model_fail(l->model);
+        return done(l, e, what);
     }
-    l->doubtful |= l->touched;
-    l->now = l->settled;
-    return done(l, e, "the end of a group");
+    enum sync_policy policy = l->t.options.sync;
+    model_ack(l->model, policy, now_us(l));
+    /* its record has taken the place of one that was refused, and is synced */
+    if (policy == SYNC_ALWAYS) model_settle(l->model);
+    return true;
+}
+
+static bool commit(struct life *l)
+{
+    model_issue(l->model);
+    return answered(l, db_group_commit(l->t.db), "the end of a group");
 }
 
 static bool write_group(struct life *l, bool deletes)
 {
-    return begin_group(l, deletes) && end_group(l, db_group_commit(l->t.db));
+    return begin_group(l, deletes) && commit(l);
 }
 
 /* The group's sync may go on while the next one is made. */
@@ -268,13 +328,12 @@ static void submit_groups(struct life *l)
 {
     struct db *db = l->t.db;
     if (!begin_group(l, one_in(l, 3))) return;
+    model_issue(l->model);
     enum err e = db_group_submit(db);
     if (e || !db_group_settling(db)) {
-        end_group(l, e ? e : db_group_result(db));
+        answered(l, e ? e : db_group_result(db), "a group that was submitted");
         return;
     }
-    struct moment first = l->now;
-    uint64_t touched = l->touched;
     for (unsigned n = below(l, 4); n > 0; n--) {
         late_sched_turn(&l->sched);
         if (one_in(l, 2))
@@ -285,26 +344,25 @@ static void submit_groups(struct life *l)
     bool second = one_in(l, 2) && begin_group(l, one_in(l, 3));
     db_group_await(db);
     e = db_group_result(db);
-    l->touched |= touched;
-    if (e) {
-        if (second && db_in_group(db)) problem(l, "the group after a failed one goes on");
-        end_group(l, e);
-        return;
-    }
-    l->settled = first;
-    if (second && db_in_group(db))
-        end_group(l, db_group_commit(db));
-    else
-        l->now = first;
+    if (e && second && db_in_group(db))
+        problem(l, "the group after a failed one goes on");
+    if (second && !db_in_group(db)) model_drop(l->model);
+    answered(l, e, "a group that was submitted");
+    if (second && db_in_group(db)) commit(l);
 }
 
 static bool write_alone(struct life *l)
 {
+    notice(l);
     bool put = !one_in(l, 3);
-    l->touched = 0;
-    bool good = done(l, put ? put_one(l) : delete_one(l), put ? "a put" : "a delete");
-    l->settled = l->now;
-    return good;
+    seqno before = db_last_seq(l->t.db);
+    enum err e = put ? put_one(l) : delete_one(l);
+    if (e && db_last_seq(l->t.db) == before) {
+        model_drop(l->model);
+        return done(l, e, "a change that was not begun");
+    }
+    model_issue(l->model);
+    return answered(l, e, put ? "a put" : "a delete");
 }
 
 /* Enough for a memtable or two. */
@@ -316,39 +374,78 @@ static void write_many(struct life *l)
 
 /* ---- the disk ---- */
 
-/* So many chunks are left. */
-static void limit(struct life *l, unsigned chunks)
+/* So many chunks are left; that there are no more a write tells, or only the sync. */
+static void limit(struct life *l, unsigned chunks, enum disk_sim_full full)
 {
     uint64_t used = sim_chunks_used(sim_of(l->t.disk));
+    sim_of(l->t.disk)->config.full = full;
     l->limited = l->hostile = true;
     disk_sim_set_capacity(l->t.disk, (used + chunks) * CHUNK_BYTES);
 }
 
 static void limit_at_random(struct life *l)
 {
+    enum disk_sim_full full = one_in(l, 3) ? DISK_FULL_AT_SYNC : DISK_FULL_AT_WRITE;
     if (one_in(l, 2)) {
-        limit(l, below(l, 200));
+        limit(l, below(l, 200), full);
         return;
     }
     l->limited = l->hostile = true;
+    sim_of(l->t.disk)->config.full = full;
     disk_sim_set_capacity(l->t.disk, CHUNK_BYTES * (1 + below(l, 600)));
 }
 
 static void fail_a_call(struct life *l)
 {
     struct failing *f = &l->failing;
-    l->failed = l->hostile = true;
+    l->failed = l->hostile = l->harmed = true;
+    f->only_calls = f->only_kinds = 0;
+    f->lasting = false;
     f->fail_at = f->calls + 1 + (long)below(l, 12);
     f->effect = (enum disk_sim_effect)below(l, DISK_EFFECT_SHORT + 1);
     f->error = one_in(l, 2) ? EIO : ENOSPC;
     f->bytes = below(l, 200);
 }
 
+/* All calls of one kind fail, until this is lifted. */
+static void fail_a_kind(struct life *l)
+{
+    static const struct {
+        unsigned calls, kinds;
+    } sets[] = {
+        {1u << CALL_SYNC, 0},
+        {1u << CALL_RENAME, 0},
+        {1u << CALL_ALLOCATE, 0},
+        {1u << CALL_UNLINK, 0},
+        {1u << CALL_OPEN, 0},
+        {1u << CALL_WRITE, 1u << KIND_SST},
+        {1u << CALL_SYNC, 1u << KIND_SST},
+        {1u << CALL_WRITE, 1u << KIND_WAL},
+        {1u << CALL_SYNC, 1u << KIND_WAL},
+        {0, 1u << KIND_MANIFEST},
+        {0, 1u << KIND_CURRENT},
+    };
+    unsigned i = below(l, sizeof sets / sizeof sets[0]);
+    fail_a_call(l);
+    l->failing.effect = (enum disk_sim_effect)below(l, DISK_EFFECT_FULL + 1);
+    l->failing.only_calls = sets[i].calls;
+    l->failing.only_kinds = sets[i].kinds;
+    l->failing.lasting = true;
+}
+
+/* A failure that has met no call yet must not meet one later: this one takes it. */
+static void stop_failing(struct life *l)
+{
+    l->failing.fail_at = 0;
+    if (l->failed) disk_mkdir(l->t.disk, TESTSTORE_DIR, SITE_OTHER_MKDIR);
+    l->failed = false;
+}
+
 static void lift(struct life *l)
 {
     disk_sim_set_capacity(l->t.disk, AMPLE_BYTES);
-    l->failing.fail_at = 0;
-    l->limited = l->failed = false;
+    stop_failing(l);
+    l->limited = false;
 }
 
 static void release_all(struct life *l)
@@ -368,6 +465,7 @@ static void tick(struct life *l)
     release_all(l);
     clock_manual_advance(&l->t.clock, TICK_MS);
     db_step(l->t.db);
+    notice(l);
 }
 
 /* Time passes, and jobs run, until nothing is left to do. */
@@ -386,6 +484,10 @@ static void come_back(struct life *l)
     l->hostile = false;
     if (!write_group(l, false)) problem(l, "a write is refused after all is well");
     look(l);
+    if (l->problem[0] || (model_maybes(l->model) == 0 && one_in(l, 2))) return;
+    if (!done(l, db_flush(db), "a flush after all is well")) return;
+    model_durable(l->model);
+    model_settle(l->model);
 }
 
 /* Groups until one is refused, if one is: few keys may be overwritten for ever. */
@@ -405,11 +507,11 @@ static void fill_up(struct life *l)
 {
     come_back(l);
     if (l->problem[0] || !done(l, db_settle(l->t.db), "settling")) return;
-    limit(l, 0);
+    limit(l, 0, DISK_FULL_AT_WRITE);
     unsigned taken = 0, written = write_until_refused(l);
     for (unsigned n = 0; n < DELETE_TICKS && taken < 50 && !l->problem[0]; n++) {
-        bool begun = begin_group(l, true);
-        if (begun && end_group(l, db_group_commit(l->t.db)))
+        if (model_maybes(l->model) + 1 == MODEL_MAYBE_MAX) break;
+        if (write_group(l, true))
             taken++;
         else
             tick(l);
@@ -421,7 +523,7 @@ static void fill_up(struct life *l)
     bool kept = options_keep_reserve(o) && o->log_bytes >= AMPLE_LOG_BYTES &&
                 o->memtable_bytes <= o->log_bytes / 2;
     if (kept && taken < DELETES_KEPT) problem(l, "a full disk takes %u deletes", taken);
-    read_all(l, NULL, &l->now);
+    read_all(l);
 }
 
 /* ---- moments ---- */
@@ -441,11 +543,11 @@ static void look_back(struct life *l)
     unsigned i = below(l, SNAPSHOTS);
     struct db_snapshot **at = &l->snapshots[i].at;
     if (!*at) {
-        l->snapshots[i].moment = l->settled;
+        l->snapshots[i].moment = photo(l);
         if (db_snapshot_new(l->t.db, at)) problem(l, "no snapshot");
         return;
     }
-    read_all(l, *at, &l->snapshots[i].moment);
+    read_at(l, *at, &l->snapshots[i].moment);
     if (one_in(l, 2)) return;
     db_snapshot_free(l->t.db, *at);
     *at = NULL;
@@ -454,7 +556,7 @@ static void look_back(struct life *l)
 static void iterate(struct life *l)
 {
     if (!l->iter) {
-        l->walked = l->now;
+        l->walked = photo(l);
         if (db_iter_new(l->t.db, &l->iter)) problem(l, "no iterator");
         return;
     }
@@ -466,22 +568,20 @@ static void iterate(struct life *l)
 
 /* ---- opening ---- */
 
-/* What a refused group held may be there or not: of its keys what is there is taken. */
-static void settle_doubts(struct life *l)
+/* The store is in a state that the promise allows: with these many groups at least. */
+static void judge(struct life *l, size_t lower)
 {
-    char key[8];
-    slice value;
-    for (unsigned k = 0; k < KEYS; k++) {
-        if (!(l->doubtful >> k & 1)) continue;
-        enum err e = db_get(l->t.db, key_of(k, key), &value, &l->t.why);
-        if (e && e != ERR_NOT_FOUND) problem(l, "%s: %s", key, l->t.why.text);
-        l->now.put[k] = e ? 0 : put_of(value);
-    }
-    l->doubtful = 0;
-    l->settled = l->now;
+    struct model_digest seen;
+    size_t groups = model_groups(l->model);
+    if (!play_digest(l->t.db, &seen)) problem(l, "the store cannot be read");
+    if (!model_restart(l->model, &seen, lower, groups))
+        problem(l, "%llu keys: no state between %zu and %zu of the groups",
+                (unsigned long long)seen.keys, lower, groups);
+    else
+        read_all(l);
 }
 
-static void open_store(struct life *l)
+static void open_store(struct life *l, size_t lower)
 {
     enum err e = teststore_open(&l->t);
     if (e && l->hostile) {
@@ -492,8 +592,9 @@ static void open_store(struct life *l)
         problem(l, "does not open: %s", l->t.why.text);
         return;
     }
-    settle_doubts(l);
-    read_all(l, NULL, &l->now);
+    l->log_failed = false;
+    l->harmed = l->failed;
+    judge(l, lower);
 }
 
 static void change_options(struct life *l)
@@ -509,26 +610,53 @@ static void change_options(struct life *l)
     o->level0_stop = o->level0_slow + 1 + below(l, 3);
 }
 
-static void end_process(struct life *l, bool kill)
+enum ending { CLOSED, KILLED, CUT };
+
+static void crash(struct life *l, enum ending ending)
+{
+    struct rng rng;
+    sim_of(l->t.disk)->config.tau = below(l, 3);
+    rng_init(&rng, rng_next(&l->rng));
+    if (ending == CUT)
+        disk_sim_power_cut(l->t.disk, (enum disk_sim_survivors)below(l, 3), &rng);
+    teststore_die(&l->t);
+}
+
+static void end_process(struct life *l, enum ending ending)
 {
     forget_moments(l);
-    if (kill)
-        teststore_die(&l->t);
-    else
+    if (ending == CLOSED)
         teststore_close(&l->t);
-    bool good = !kill && !l->hostile;
-    if (good && teststore_count(&l->t, ".reserve") + teststore_count(&l->t, ".tmp") > 0)
-        problem(l, "closing leaves something behind");
+    else
+        crash(l, ending);
+    bool good = ending == CLOSED && !l->hostile && !l->harmed;
+    int reserves = teststore_count(&l->t, ".reserve"),
+        tmps = teststore_count(&l->t, ".tmp");
+    if (good && reserves + tmps > 0)
+        problem(l, "closing leaves %d reserves and %d temporary files", reserves, tmps);
     if (l->t.mem.blocks) problem(l, "%ld blocks are lost", (long)l->t.mem.blocks);
     if (one_in(l, 4)) change_options(l);
 }
 
 /* ---- a life ---- */
 
+/* In a loop that turns, with syncs that return in time, everysec keeps its promise. When
+ * time jumps instead, what was promised for meanwhile is not. */
 static void pass_time(struct life *l)
 {
     static const int64_t ms[] = {1, 50, 1100, 5000, 40000};
-    clock_manual_advance(&l->t.clock, ms[below(l, 5)]);
+    int64_t left = ms[below(l, 5)];
+    if (one_in(l, 2)) {
+        model_unpromise(l->model, now_us(l));
+        clock_manual_advance(&l->t.clock, left);
+        return;
+    }
+    for (; left > 0; left -= TICK_MS) {
+        work_await_sync(l->t.db);
+        clock_manual_advance(&l->t.clock, left < TICK_MS ? left : TICK_MS);
+        db_step(l->t.db);
+        notice(l);
+    }
 }
 
 /* What a caller that blocks asks for, and the store's own work. */
@@ -549,20 +677,60 @@ static void work(struct life *l)
     }
 }
 
-static void restart(struct life *l, bool kill)
+static void set_policy(struct life *l)
 {
-    end_process(l, kill);
-    if (!l->problem[0]) open_store(l);
+    enum sync_policy policy = (enum sync_policy)below(l, 3);
+    if (policy != l->t.options.sync) model_unpromise(l->model, now_us(l));
+    l->t.options.sync = policy;
+    db_set_sync(l->t.db, policy);
+    if (policy == SYNC_ALWAYS && !l->t.db->failed_log) model_durable(l->model);
+}
+
+static void restart(struct life *l, enum ending ending)
+{
+    notice(l);
+    enum model_crash crash = ending == CUT ? MODEL_CUT : MODEL_KILL;
+    size_t lower = model_lower(l->model, crash, now_us(l));
+    end_process(l, ending);
+    if (!l->problem[0]) open_store(l, lower);
+}
+
+/* The program ends between two calls of what it does, or in the middle of one. */
+static void end_suddenly(struct life *l, enum ending ending)
+{
+    bool limited = l->limited, hostile = l->hostile;
+    if (!l->failed && one_in(l, 2)) {
+        fail_a_call(l);
+        l->failing.effect = (enum disk_sim_effect)below(l, DISK_EFFECT_FULL + 1);
+        l->failing.lasting = true;
+        for (unsigned n = 0; n < 3 && l->failing.calls < l->failing.fail_at; n++) {
+            write_many(l);
+            late_sched_turn(&l->sched);
+            db_step(l->t.db);
+        }
+        stop_failing(l);
+    }
+    restart(l, ending);
+    l->hostile = hostile || limited;
+    if (l->problem[0] || !one_in(l, 3)) return;
+    come_back(l);
+    if (l->problem[0]) return;
+    forget_moments(l);
+    teststore_close(&l->t);
+    teststore_expect_sound(&l->t);
+    open_store(l, model_groups(l->model));
 }
 
 static const struct {
     const char *name;
     unsigned weight;
 } moves[] = {
-    {"write", 20},    {"write many", 12}, {"group", 10}, {"deletes", 10}, {"submit", 8},
-    {"step", 20},     {"turn", 20},       {"hold", 8},   {"time", 8},     {"work", 5},
-    {"snapshot", 4},  {"iterator", 4},    {"policy", 3}, {"limit", 2},    {"fail", 2},
-    {"come back", 3}, {"fill up", 1},     {"reopen", 1}, {"kill", 1},
+    {"write", 20},    {"write many", 12}, {"group", 10},   {"deletes", 10},
+    {"submit", 8},    {"step", 20},       {"turn", 20},    {"hold", 8},
+    {"time", 8},      {"work", 5},        {"snapshot", 4}, {"iterator", 4},
+    {"policy", 3},    {"limit", 2},       {"fail", 2},     {"fail a kind", 1},
+    {"come back", 3}, {"fill up", 1},     {"reopen", 1},   {"kill", 1},
+    {"cut", 2},
 };
 enum { MOVES = sizeof moves / sizeof moves[0] };
 
@@ -596,15 +764,15 @@ static void make(struct life *l, unsigned move)
     case 9: work(l); break;
     case 10: look_back(l); break;
     case 11: iterate(l); break;
-    case 12:
-        l->t.options.sync = (enum sync_policy)below(l, 3);
-        db_set_sync(db, l->t.options.sync);
-        break;
+    case 12: set_policy(l); break;
     case 13: limit_at_random(l); break;
     case 14: fail_a_call(l); break;
-    case 15: come_back(l); break;
-    case 16: fill_up(l); break;
-    default: restart(l, move == MOVES - 1);
+    case 15: fail_a_kind(l); break;
+    case 16: come_back(l); break;
+    case 17: fill_up(l); break;
+    case 18: restart(l, CLOSED); break;
+    case 19: end_suddenly(l, KILLED); break;
+    default: end_suddenly(l, CUT);
     }
 }
 
@@ -614,7 +782,8 @@ static void step(struct life *l, unsigned i)
     l->sched.patience = PATIENCE;
     unsigned move = choose(l);
     if (l->told) printf("    %u: %s\n", i, moves[move].name);
-    make(l, move);
+    if (model_maybes(l->model) > DOUBTS_MAX) come_back(l);
+    if (!l->problem[0]) make(l, move);
     if (!l->problem[0]) look(l);
     if (l->told && l->t.db)
         printf("       refuses %d, room %d, reserve %d, spares %zu, immutable %zu, level "
@@ -630,12 +799,13 @@ static void end(struct life *l)
 {
     if (l->t.db && !l->problem[0]) {
         come_back(l);
-        read_all(l, NULL, &l->now);
+        read_all(l);
     }
     l->sched.patience = PATIENCE;
     lift(l);
-    if (l->t.db) end_process(l, false);
+    if (l->t.db) end_process(l, CLOSED);
     if (!l->problem[0]) teststore_expect_sound(&l->t);
+    model_free(l->model);
     failing_end(&l->failing);
     l->t.env.sched = l->t.sched;
     teststore_deinit(&l->t);
@@ -648,6 +818,7 @@ static void live(struct life *l, uint64_t seed, const bool *keep, bool told)
     snprintf(l->name, sizeof l->name, "LIFE=%llu", (unsigned long long)seed);
     rng_init(&l->rng, seed * 1000 + STEPS);
     teststore_init(&l->t);
+    l->model = model_new(mem_libc());
     failing_begin(&l->failing, l->t.disk, 0);
     late_sched_init(&l->sched, &l->rng, l->name);
     l->t.env.sched = &l->sched.sched;
@@ -656,7 +827,7 @@ static void live(struct life *l, uint64_t seed, const bool *keep, bool told)
     l->t.options.manifest_bytes = 1024;
     change_options(l);
     lift(l);
-    open_store(l);
+    open_store(l, 0);
     for (unsigned i = 0; i < STEPS && !l->problem[0]; i++)
         if (!keep || keep[i]) step(l, i);
     end(l);
@@ -686,9 +857,10 @@ static void tell(struct life *l)
 
 static void a_store_goes_on_in_every_life(void)
 {
-    const char *one = getenv("LIFE");
+    const char *one = getenv("LIFE"), *many = getenv("LIVES");
     uint64_t from = one ? strtoull(one, NULL, 10) : 1;
-    for (uint64_t seed = from; seed < from + (one ? 1 : LIVES); seed++) {
+    uint64_t lives = many ? strtoull(many, NULL, 10) : one ? 1 : LIVES;
+    for (uint64_t seed = from; seed < from + lives; seed++) {
         struct life l;
         live(&l, seed, NULL, false);
         CHECK_TEXT(l.problem, "");
