@@ -23,7 +23,7 @@
 #include "tests/support/late_sched.h"
 #include "tests/support/teststore.h"
 
-#define LIVES       2000
+#define LIVES       2500
 #define STEPS       60
 #define KEYS        30
 #define PREFIXES    3
