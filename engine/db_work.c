@@ -455,9 +455,12 @@ static void start_reserve(struct db *db, enum reserve_kind kind)
     if (db->no_room && kind == RESERVE_FLUSH && waits) return;
     struct work *w = work_new(db, WORK_RESERVE, JOB_METADATA, reserve_job);
     if (!w) return;
-    uint64_t size = db->options.log_bytes;
-    w->reserve = (struct reserve){
-        .dir = db->dir, .kind = kind, .size = kind == RESERVE_EDIT ? size / 4 : size};
+    /* A table's blocks, filter and index are more than the log's records were, and a log ends
+     * only after the group that fills it. */
+    uint64_t log = db->options.log_bytes;
+    w->reserve = (struct reserve){.dir = db->dir,
+                                  .kind = kind,
+                                  .size = kind == RESERVE_EDIT ? log / 4 : log + log / 2};
     db->reserving = true;
     submit(db, w);
 }

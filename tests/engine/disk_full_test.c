@@ -508,7 +508,7 @@ static void a_floor_makes_room_for_what_the_reserve_is_too_small(void)
     for (int p = 0; p < 3; p++) {
         struct teststore t;
         begin_with_reserve(&t, policies[p]);
-        disk_sim_set_capacity(t.disk, 24000);
+        disk_sim_set_capacity(t.disk, 26048);
         REQUIRE_INT(teststore_open(&t), ERR_OK);
         db_step(t.db);
         REQUIRE_INT(teststore_put(&t, "k1", large), ERR_OK);

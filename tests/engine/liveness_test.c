@@ -30,7 +30,7 @@
 #define SNAPSHOTS   3
 #define CHUNK_BYTES 64         /* of the disk */
 #define AMPLE_BYTES (1u << 30) /* a disk without an end would not count reserves */
-/* The reserve of such logs has room for a manifest, and for a smaller memtable. */
+/* The reserve of such logs has room for a manifest. */
 #define AMPLE_LOG_BYTES 8192
 #define PATIENCE        20000 /* submits and waits in one step */
 #define TICK_MS         100
@@ -520,8 +520,7 @@ static void fill_up(struct life *l)
     }
     if (l->told) printf("    %u groups and %u deletes\n", written, taken);
     const struct options *o = &l->t.options;
-    bool kept = options_keep_reserve(o) && o->log_bytes >= AMPLE_LOG_BYTES &&
-                o->memtable_bytes <= o->log_bytes / 2;
+    bool kept = options_keep_reserve(o) && o->log_bytes >= AMPLE_LOG_BYTES;
     if (kept && taken < DELETES_KEPT) problem(l, "a full disk takes %u deletes", taken);
     read_all(l);
 }
