@@ -452,7 +452,7 @@ static enum err begin_group(struct db *db, enum work_purpose purpose)
     if (e) return e;
     batch_clear(&db->group);
     db->in_group = true;
-    if (purpose == FOR_DELETES) work_note_deletes(db);
+    db->removes = purpose == FOR_DELETES;
     return ERR_OK;
 }
 
@@ -481,7 +481,9 @@ static enum err log_group(struct db *db, struct err_detail *why)
     db->in_group = false;
     db->logged_seq = db->last_seq;
     if (g->batch.count == 0) return ERR_OK;
-    return wal_append(log, g->batch.data, g->batch.size, db->settled_seq + 1, why);
+    enum err e = wal_append(log, g->batch.data, g->batch.size, db->settled_seq + 1, why);
+    if (!e && db->removes) work_note_deletes(db);
+    return e;
 }
 
 /* What a group held is in the memtable and the log, or was taken back. After a large value

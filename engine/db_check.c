@@ -214,7 +214,9 @@ static int check_name(void *arg, const char *name)
     if (!rc) disk_close(file);
     if (!err_is_no_file(-rc)) return 0;
     err_set(&why, err_from_os(rc), rc,
-            "%s: the store cannot be opened with it; move it out of the directory", name);
+            "%s: no regular file, with which the store may not open; move it out of the "
+            "directory",
+            name);
     finding(n->check, why.code, &why);
     return 0;
 }

@@ -86,6 +86,8 @@ struct db {
     size_t batch_size;  /* of the group when the open batch began */
     uint32_t batch_count;
     bool in_group;
+    /* The group was begun for deletes. */
+    bool removes;
     bool batch_had_books;
     bool in_batch;
     struct logged_group logged; /* the group before it, until it is settled */
@@ -133,6 +135,8 @@ struct db {
     int64_t leave_us; /* and without room it is left then */
     bool reserving;
     bool reserved[RESERVES];
+    /* That for edits, to the flush that is next. */
+    bool lent;
     struct work *edits;       /* finished, waiting for the manifest; oldest first */
     struct work *uninstalled; /* its edit is in force, its installation needs memory */
     struct garbage *garbage;

@@ -445,6 +445,12 @@ static void reserve_job(struct job *job)
     r->err = wal_reserve(r->dir, r->kind, r->size, &r->why);
 }
 
+static bool is_lent(struct db *db)
+{
+    if (db->immutable_count == 0) db->lent = false;
+    return db->lent;
+}
+
 /* Without room that for a flush waits until deletes have become a table. */
 static void start_reserve(struct db *db, enum reserve_kind kind)
 {
@@ -453,6 +459,7 @@ static void start_reserve(struct db *db, enum reserve_kind kind)
         return;
     bool waits = db->immutable_count > 0 || db->has_deletes;
     if (db->no_room && kind == RESERVE_FLUSH && waits) return;
+    if (kind == RESERVE_EDIT && is_lent(db)) return;
     struct work *w = work_new(db, WORK_RESERVE, JOB_METADATA, reserve_job);
     if (!w) return;
     /* A table's blocks, filter and index are more than the log's records were, and a log ends
@@ -839,6 +846,12 @@ static void compact_less(struct db *db)
     if (next != COMPACT_DUE) db->retry[WORK_COMPACT].due_us = 0;
 }
 
+/* What is kept for edits has room for the next flush, too. */
+static bool needs_little(const struct db *db)
+{
+    return db->immutables[0]->log.offset <= db->options.log_bytes / 8;
+}
+
 /* A compaction that finds no room is no reason to refuse what a flush has room for, until
  * level 0 is full. */
 static void meet_full_disk(struct db *db, enum work_kind kind,
@@ -858,7 +871,9 @@ static void meet_full_disk(struct db *db, enum work_kind kind,
     if (kind == WORK_AMEND && give_up_reserve(db, RESERVE_EDIT)) return;
     bool for_later =
         kind == WORK_RESERVE || (kind == WORK_PREPARE && db->spare_count > 0);
-    if (!for_later) give_up_reserve(db, RESERVE_FLUSH);
+    if (for_later || give_up_reserve(db, RESERVE_FLUSH)) return;
+    if (kind == WORK_FLUSH && needs_little(db) && give_up_reserve(db, RESERVE_EDIT))
+        db->lent = true;
 }
 
 static void work_failed(struct db *db, struct work *w, const struct err_detail *why)
@@ -1040,8 +1055,9 @@ void work_finish(struct db *db)
         work_step(db);
     }
     give_up_freed_logs(db);
-    /* Also what a killed process has left, and this one not come to take over. */
-    for (unsigned kind = 0; kind < RESERVES && has_reserve(db); kind++)
+    /* Also what a killed process has left, and this one not come to take over. On a full
+     * disk the next process needs them as much. */
+    for (unsigned kind = 0; kind < RESERVES && has_reserve(db) && !db->no_room; kind++)
         throw_away(db, FILENAME_RESERVE, kind, RESERVE);
     work_step(db);
     while (db->in_flight > 0) {

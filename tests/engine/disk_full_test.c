@@ -739,7 +739,70 @@ static void a_full_disk_takes_deletes_when_the_end_of_the_log_is_too_short_for_o
     expect_after_crashes(&t, 0);
 }
 
+/* What a restart gave up somebody else could take, or the next process spend otherwise. */
+static void a_full_store_that_is_closed_keeps_its_reserves(void)
+{
+    struct teststore t;
+    fill_up(&t, SYNC_ALWAYS);
+    int kept = teststore_count(&t, ".reserve");
+    CHECK(kept > 0);
+    teststore_close(&t);
+    CHECK_INT(teststore_count(&t, ".reserve"), kept);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    disk_sim_set_capacity(t.disk, 0);
+    CHECK(resumes_within(&t, 10000));
+    teststore_close(&t);
+    CHECK_INT(teststore_count(&t, ".reserve"), 0);
+    teststore_deinit(&t);
+}
+
+/* A flush of little, without a reserve of its own, takes the other one. */
+static void a_small_flush_is_lent_the_reserve_of_edits(void)
+{
+    struct teststore t;
+    teststore_init(&t);
+    t.options.spare_logs = 2;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    db_step(t.db);
+    struct plan plan = {.pattern = "fs/sst/write/enospc", .kth = 1, .sticky = true};
+    REQUIRE_INT(plan_arm(&plan), 0);
+    REQUIRE_INT(teststore_put(&t, "a", "little"), ERR_OK);
+    CHECK_INT(db_flush(t.db), ERR_WRITES_REFUSED);
+    for (int i = 0; i < 20 && t.db->reserved[RESERVE_EDIT]; i++) {
+        clock_manual_advance(&t.clock, 1000);
+        db_step(t.db);
+    }
+    CHECK(!t.db->reserved[RESERVE_EDIT] && t.db->lent);
+    plan_disarm_all();
+    for (int i = 0; i < 20 && t.db->no_room; i++) {
+        clock_manual_advance(&t.clock, 1000);
+        db_step(t.db);
+    }
+    CHECK(!t.db->no_room && !t.db->lent);
+    CHECK(t.db->reserved[RESERVE_EDIT] && t.db->reserved[RESERVE_FLUSH]);
+    teststore_deinit(&t);
+}
+
+/* FLUSHALL of an empty store, again and again, would put off the reserve each time. */
+static void a_group_that_deletes_nothing_calls_for_nothing(void)
+{
+    struct teststore t;
+    fill_up(&t, SYNC_ALWAYS);
+    REQUIRE_INT(db_group_begin_deletes(t.db), ERR_OK);
+    REQUIRE_INT(db_group_commit(t.db), ERR_OK);
+    CHECK(!t.db->has_deletes);
+    CHECK_INT(delete_group(&t, "k000"), ERR_OK);
+    CHECK(t.db->has_deletes);
+    teststore_deinit(&t);
+}
+
 CU_TestInfo engine_disk_full_tests[] = {
+    {"a_full_store_that_is_closed_keeps_its_reserves",
+     a_full_store_that_is_closed_keeps_its_reserves},
+    {"a_small_flush_is_lent_the_reserve_of_edits",
+     a_small_flush_is_lent_the_reserve_of_edits},
+    {"a_group_that_deletes_nothing_calls_for_nothing",
+     a_group_that_deletes_nothing_calls_for_nothing},
     {"a_log_that_deletes_have_not_used_is_not_left",
      a_log_that_deletes_have_not_used_is_not_left},
     {"a_full_disk_takes_deletes_when_the_end_of_the_log_is_too_short_for_one",
