@@ -10,47 +10,38 @@
 # assert, which needs no crash, is silenced with it). A bug counts as caught when the
 # command fails within five seconds of exploring, without the bug it would pass, what
 # failed was shrunk to at most ten operations, and the token fails again.
+# JOBS bugs (2) are worked on at a time, each in a tree of its own: the lines come in the
+# order in which they are done.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-tree=$(mktemp -d) || exit 1
-trap 'rm -rf "$tree"' EXIT
-JOBS=${JOBS:-2}
+export JOBS=${JOBS:-2}
 SECONDS_MAX=5 OPERATIONS_MAX=10
 
 header() { sed -n "s/^$2: //p" "$1" | head -n 1; }
 
-# A copy with the objects of the healthy build: each bug compiles a file or two.
-make --no-print-directory crash-build > "$tree.log" 2>&1 || { cat "$tree.log"; exit 1; }
-rm -f "$tree.log"
-cp -a Makefile engine fault proptests server tests "$tree"
-mkdir -p "$tree/build" && cp -a build/crash "$tree/build/"
+build() { # TREE JOBS
+    make -C "$1" --no-print-directory VARIANT=crash LTO=no -j "$2" build/crash/crash
+}
 
-caught=0 missed=0
 say() {
     printf '%-30s %-14s %5s s %3s operations  %s\n' "$@"
 }
 
-one() {
-    patch=$1 name=$(basename "$1" .patch)
-    files=$(sed -n 's,^+++ b/,,p' "$patch")
-    (cd "$tree" && rm -rf kept && mkdir kept && cp -a --parents $files kept)
-    if ! patch -s -p1 -d "$tree" < "$patch"; then
+one() { # PATCH, in a copy of the healthy tree with its objects: compiles a file or two
+    local name tree=$top/$$ code=1
+    name=$(basename "$1" .patch)
+    cp -a "$top/healthy" "$tree"
+    if ! patch -s -p1 -d "$tree" < "$1"; then
         say "$name" - - - "THE PATCH DOES NOT APPLY"
-        return 1
-    fi
-    (cd "$tree" && touch $files)
-    if ! make -C "$tree" --no-print-directory VARIANT=crash LTO=no -j "$JOBS" \
-        build/crash/crash \
-        > "$tree/log" 2>&1; then
+    elif ! build "$tree" 1 > "$tree/log" 2>&1; then
         cat "$tree/log"
         say "$name" - - - "DOES NOT BUILD"
-        good=1
     else
-        judge "$name" "$patch"
-        good=$?
+        judge "$name" "$1"
+        code=$?
     fi
-    (cd "$tree" && cp -a kept/. . && touch $files)
-    return $good
+    rm -rf "$tree"
+    return $code
 }
 
 judge() {
@@ -89,15 +80,28 @@ EOF
     [ "$verdict" = caught ]
 }
 
+if [ "${1:-}" = --one ]; then
+    one "$2" && echo "$2" >> "$top/caught"
+    exit 0
+fi
+
+top=$(mktemp -d) || exit 1
+export top
+trap 'rm -rf "$top"' EXIT
+mkdir -p "$top/healthy/build"
+cp -a Makefile engine fault proptests server tests "$top/healthy"
+# What other programs made of the same objects (without whole-program optimisation).
+[ -d build/crash ] && cp -a build/crash "$top/healthy/build/" &&
+    rm -rf "$top/healthy/build/crash/whole" "$top/healthy/build/crash/crash"
+build "$top/healthy" "$JOBS" > "$top/log" 2>&1 || { cat "$top/log"; exit 1; }
+
+chosen=()
 for patch in fault/bugs/*.patch; do
-    if [ $# -gt 0 ]; then
-        chosen=0
-        for wanted in "$@"; do
-            case $(basename "$patch") in "$wanted"*) chosen=1 ;; esac
-        done
-        [ $chosen -eq 1 ] || continue
-    fi
-    if one "$patch"; then caught=$((caught + 1)); else missed=$((missed + 1)); fi
+    for wanted in "${@:-}"; do
+        case $(basename "$patch") in "$wanted"*) chosen+=("$patch") && break ;; esac
+    done
 done
-echo "bugs: $caught caught, $missed failed"
-[ "$missed" -eq 0 ]
+[ ${#chosen[@]} -gt 0 ] && printf '%s\0' "${chosen[@]}" | xargs -0 -n 1 -P "$JOBS" "$0" --one
+caught=$(cat "$top/caught" 2> /dev/null | wc -l)
+echo "bugs: $caught caught, $((${#chosen[@]} - caught)) failed"
+[ "$caught" -gt 0 ] && [ "$caught" -eq ${#chosen[@]} ]
