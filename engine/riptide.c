@@ -82,7 +82,7 @@ const char *riptide_version(void)
 
 const char *riptide_error_text(enum riptide_error error)
 {
-    return err_text((enum err)error);
+    return (unsigned)error < ERR_COUNT ? err_text((enum err)error) : "unknown error";
 }
 
 /* ---- open and close ---- */

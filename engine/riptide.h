@@ -72,7 +72,7 @@ enum riptide_error {
     RIPTIDE_WRITES_REFUSED = 13, /* a write or sync had failed: riptide_write_error */
     RIPTIDE_BUSY = 14            /* too much unfinished work; step and try again */
 };
-/* A few words for people; static. */
+/* A few words for people; static. Any number is allowed: "unknown error". */
 RIPTIDE_API const char *riptide_error_text(enum riptide_error error);
 
 struct riptide_failure {

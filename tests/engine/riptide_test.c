@@ -579,6 +579,14 @@ static void a_codec_that_is_none_is_refused(void)
     CHECK_TEXT(why.text, "option codecs: level 6: no codec 7");
 }
 
+/* The code may come from outside: a file, a peer, another version. */
+static void a_number_that_is_no_error_has_a_text_too(void)
+{
+    CHECK_TEXT(riptide_error_text((enum riptide_error)(-1)), "unknown error");
+    CHECK_TEXT(riptide_error_text((enum riptide_error)(RIPTIDE_BUSY + 1)),
+               "unknown error");
+}
+
 CU_TestInfo engine_riptide_tests[] = {
     {"what_was_put_is_there_after_a_reopen", what_was_put_is_there_after_a_reopen},
     {"a_batch_is_written_as_one_and_may_be_used_again",
@@ -608,5 +616,7 @@ CU_TestInfo engine_riptide_tests[] = {
     {"a_level_is_compressed_if_its_option_says_so",
      a_level_is_compressed_if_its_option_says_so},
     {"a_codec_that_is_none_is_refused", a_codec_that_is_none_is_refused},
+    {"a_number_that_is_no_error_has_a_text_too",
+     a_number_that_is_no_error_has_a_text_too},
     CU_TEST_INFO_NULL,
 };
