@@ -33,15 +33,16 @@ void options_init(struct options *o)
         o->codecs[l] = CODEC_BEST;
 }
 
+/* The public name of the option is compression. */
 static enum err check_codecs(const struct options *o, struct err_detail *why)
 {
     for (unsigned l = 0; l < LEVELS_MAX; l++) {
         if (o->codecs[l] >= CODECS)
-            return err_set(why, ERR_INVALID, 0, "option codecs: level %u: no codec %u", l,
-                           (unsigned)o->codecs[l]);
+            return err_set(why, ERR_INVALID, 0, "option compression[%u]: %u is not a codec",
+                           l, (unsigned)o->codecs[l]);
         if (!codec_built_in(o->codecs[l]))
             return err_set(why, ERR_INVALID, 0,
-                           "option codecs: level %u: this program was built without %s; "
+                           "option compression[%u]: this program was built without %s; "
                            "build it again with " CODEC_PACKAGES " installed",
                            l, codec_name(o->codecs[l]));
     }
