@@ -66,7 +66,10 @@ static enum err take_name(struct checkpoint *c)
 {
     struct disk_dir *dir;
     if (strlen(c->name) + sizeof TMP_SUFFIX > sizeof c->tmp)
-        return err_set(c->why, ERR_INVALID, 0, "%.100s...: too long a name", c->name);
+        return err_set(c->why, ERR_INVALID, 0,
+                       "%.60s...: a name of %zu bytes is too long; the limit for a copy "
+                       "is %zu",
+                       c->name, strlen(c->name), sizeof c->tmp - sizeof TMP_SUFFIX);
     snprintf(c->tmp, sizeof c->tmp, "%s" TMP_SUFFIX, c->name);
     int rc = disk_dir_open(c->disk, c->name, &dir);
     if (!rc) disk_dir_close(dir);

@@ -134,8 +134,9 @@ static void pass_log(void *arg, enum log_level level, const char *line)
 }
 
 /* "a/b/c" is directory "c" of the disk "a/b": what a store changes includes the entry in
- * its parent. Returns the parent, allocated, and *name inside `path`'s copy behind it. */
-static char *split_path(const char *path, const char **name)
+ * its parent. *parent is allocated, and *name lies behind it. */
+static enum err split_path(const char *path, char **parent, const char **name,
+                           struct err_detail *why)
 {
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
@@ -146,27 +147,32 @@ static char *split_path(const char *path, const char **name)
     size_t size = n - start;
     bool dots = (size == 1 && path[start] == '.') ||
                 (size == 2 && path[start] == '.' && path[start + 1] == '.');
-    if (size == 0 || size > DISK_NAME_MAX || dots) return NULL;
+    if (size == 0 || dots)
+        return err_set(why, ERR_INVALID, 0,
+                       "%.100s: a path has to end in the directory's own name", path);
+    if (size > DISK_NAME_MAX)
+        return err_set(why, ERR_INVALID, 0,
+                       "%.60s...: a name of %zu bytes is too long; the limit is %d",
+                       path + start, size, DISK_NAME_MAX);
     /* "parent\0name\0"; a path without a slash has "." as its parent */
     char *copy = mem_alloc(mem_libc(), start + size + 3);
-    if (!copy) return NULL;
-    size_t parent = start ? start : 1;
-    memcpy(copy, start ? path : ".", parent);
-    copy[parent] = 0;
-    memcpy(copy + parent + 1, path + start, size);
-    copy[parent + 1 + size] = 0;
-    *name = copy + parent + 1;
-    return copy;
+    if (!copy) return err_set(why, ERR_NOMEM, 0, "no memory for a path");
+    size_t length = start ? start : 1;
+    memcpy(copy, start ? path : ".", length);
+    copy[length] = 0;
+    memcpy(copy + length + 1, path + start, size);
+    copy[length + 1 + size] = 0;
+    *parent = copy;
+    *name = copy + length + 1;
+    return ERR_OK;
 }
 
 /* The disk whose root is the parent of `path`. */
 static enum err open_world(const char *path, char **parent, const char **name,
                            struct disk **disk, struct err_detail *why)
 {
-    *parent = split_path(path, name);
-    if (!*parent)
-        return err_set(why, ERR_INVALID, 0,
-                       "%.100s: a path has to end in the directory's own name", path);
+    enum err e = split_path(path, parent, name, why);
+    if (e) return e;
     int rc = disk_posix_new(mem_libc(), *parent, disk);
     if (!rc) return ERR_OK;
     err_set(why, err_from_os(rc), rc, "%.150s: cannot open this directory", *parent);

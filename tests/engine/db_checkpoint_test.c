@@ -153,6 +153,8 @@ static void a_name_that_is_taken_is_refused(void)
     memset(name, 'n', 252);
     name[252] = 0;
     CHECK_INT(db_checkpoint(t.db, NULL, name, &t.why), ERR_INVALID);
+    CHECK(strstr(t.why.text, "252 bytes is too long; the limit for a copy is 251") !=
+          NULL);
     CHECK(copy_shows(&m));
     end();
 }

@@ -587,6 +587,23 @@ static void a_number_that_is_no_error_has_a_text_too(void)
                "unknown error");
 }
 
+/* The limit is one of names, not of paths: what is behind the last slash counts. */
+static void a_name_that_is_too_long_is_told_with_the_limit(void)
+{
+    char name[6001];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    CHECK_INT(riptide_open(name, NULL, &store, &why), RIPTIDE_INVALID);
+    CHECK(strstr(why.text, "name of 6000 bytes is too long; the limit is 255") != NULL);
+    CHECK_INT(riptide_check(name, NULL, NULL), RIPTIDE_INVALID);
+    CHECK_INT(riptide_open("a/..", NULL, &store, &why), RIPTIDE_INVALID);
+    CHECK(strstr(why.text, "has to end in the directory's own name") != NULL);
+    begin(NULL);
+    CHECK_INT(riptide_checkpoint(store, name, &why), RIPTIDE_INVALID);
+    CHECK(strstr(why.text, "the limit is 255") != NULL);
+    end();
+}
+
 CU_TestInfo engine_riptide_tests[] = {
     {"what_was_put_is_there_after_a_reopen", what_was_put_is_there_after_a_reopen},
     {"a_batch_is_written_as_one_and_may_be_used_again",
@@ -618,5 +635,7 @@ CU_TestInfo engine_riptide_tests[] = {
     {"a_codec_that_is_none_is_refused", a_codec_that_is_none_is_refused},
     {"a_number_that_is_no_error_has_a_text_too",
      a_number_that_is_no_error_has_a_text_too},
+    {"a_name_that_is_too_long_is_told_with_the_limit",
+     a_name_that_is_too_long_is_told_with_the_limit},
     CU_TEST_INFO_NULL,
 };
