@@ -43,19 +43,26 @@ static enum err told(const struct checkpoint *c, int rc, const char *name,
 
 /* ---- X.tmp ---- */
 
-/* Whoever deletes a store deletes what is in it: a copy does not belong there. */
-static enum err expect_no_store(const struct checkpoint *c)
+/* What has this name beside the copy, a link not followed: 0 a file, -EISDIR a directory,
+ * -ENOENT nothing, and what err_is_no_file knows. */
+static int look_at(const struct checkpoint *c, const char *name)
 {
     struct disk_dir *parent;
     struct disk_file *file;
     int rc = disk_dir_open(c->disk, ".", &parent);
-    if (rc) return told(c, rc, c->name, "its parent");
-    rc = disk_open(parent, FILENAME_CURRENT, DISK_READ, SITE_CURRENT_CREATE, &file);
+    if (rc) return rc;
+    rc = disk_open(parent, name, DISK_READ, SITE_CURRENT_CREATE, &file);
     disk_dir_close(parent);
-    if (rc)
-        return rc == -ENOENT ? ERR_OK
-                             : told(c, rc, c->name, "looking for a store around it");
-    disk_close(file);
+    if (!rc) disk_close(file);
+    return rc;
+}
+
+/* Whoever deletes a store deletes what is in it: a copy does not belong there. */
+static enum err expect_no_store(const struct checkpoint *c)
+{
+    int rc = look_at(c, FILENAME_CURRENT);
+    if (rc == -ENOENT || err_is_no_file(-rc)) return ERR_OK;
+    if (rc) return told(c, rc, c->name, "looking for a store around it");
     return err_set(c->why, ERR_INVALID, 0,
                    "%.100s: would lie inside the directory of a store; give a path "
                    "beside it",
@@ -64,16 +71,14 @@ static enum err expect_no_store(const struct checkpoint *c)
 
 static enum err take_name(struct checkpoint *c)
 {
-    struct disk_dir *dir;
     if (strlen(c->name) + sizeof TMP_SUFFIX > sizeof c->tmp)
         return err_set(c->why, ERR_INVALID, 0,
                        "%.60s...: a name of %zu bytes is too long; the limit for a copy "
                        "is %zu",
                        c->name, strlen(c->name), sizeof c->tmp - sizeof TMP_SUFFIX);
     snprintf(c->tmp, sizeof c->tmp, "%s" TMP_SUFFIX, c->name);
-    int rc = disk_dir_open(c->disk, c->name, &dir);
-    if (!rc) disk_dir_close(dir);
-    if (!rc || rc == -ENOTDIR)
+    int rc = look_at(c, c->name);
+    if (!rc || err_is_no_file(-rc))
         return err_set(c->why, ERR_EXISTS, 0, "%.100s: is there already", c->name);
     return rc == -ENOENT ? ERR_OK : told(c, rc, c->name, "cannot be looked at");
 }
@@ -107,15 +112,25 @@ static enum err empty_leftover(struct checkpoint *c)
     return told(c, rc, c->tmp, "emptying it");
 }
 
+static enum err expect_directory(const struct checkpoint *c)
+{
+    int rc = look_at(c, c->tmp);
+    if (rc == -EISDIR) return ERR_OK;
+    if (!rc || err_is_no_file(-rc))
+        return err_set(c->why, ERR_FOREIGN, 0, "%.100s: in the way, and no directory",
+                       c->tmp);
+    return told(c, rc, c->tmp, "cannot be looked at");
+}
+
 static enum err make_tmp(struct checkpoint *c)
 {
     int made = disk_mkdir(c->disk, c->tmp, SITE_DIR_CHECKPOINT);
     if (made && made != -EEXIST) return told(c, made, c->tmp, "cannot be made");
+    enum err e = made ? expect_directory(c) : ERR_OK;
+    if (e) return e;
     int rc = disk_dir_open(c->disk, c->tmp, &c->dir);
-    if (rc == -ENOTDIR)
-        return err_set(c->why, ERR_FOREIGN, 0, "%.100s: in the way, a file", c->tmp);
     if (rc) return told(c, rc, c->tmp, "cannot be opened");
-    enum err e = made == -EEXIST ? empty_leftover(c) : ERR_OK;
+    if (made) e = empty_leftover(c);
     if (e) disk_dir_close(c->dir);
     return e;
 }

@@ -604,6 +604,35 @@ static void a_name_that_is_too_long_is_told_with_the_limit(void)
     end();
 }
 
+/* A link that leads nowhere has the name all the same, and so has one to a directory that
+ * looks like what a checkpoint leaves: that one is somebody else's to empty. */
+static void a_checkpoint_does_not_follow_links(void)
+{
+    char copy[100], tmp[110], elsewhere[100], table[128];
+    struct stat st;
+    begin(NULL);
+    put("k", "v");
+    snprintf(copy, sizeof copy, "%s/copy", dir);
+    snprintf(tmp, sizeof tmp, "%s.tmp", copy);
+    REQUIRE_INT(symlink("nowhere", copy), 0);
+    CHECK_INT(riptide_checkpoint(store, copy, &why), RIPTIDE_EXISTS);
+    CHECK_TEXT(why.text, "copy: is there already");
+    CHECK(lstat(tmp, &st) != 0);
+    REQUIRE_INT(unlink(copy), 0);
+
+    snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", dir);
+    snprintf(table, sizeof table, "%s/000001.sst", elsewhere);
+    REQUIRE_INT(mkdir(elsewhere, 0777), 0);
+    REQUIRE_INT(symlink("nowhere", table), 0);
+    REQUIRE_INT(symlink("elsewhere", tmp), 0);
+    CHECK_INT(riptide_checkpoint(store, copy, &why), RIPTIDE_FOREIGN);
+    CHECK_TEXT(why.text, "copy.tmp: in the way, and no directory");
+    CHECK_INT(lstat(table, &st), 0);
+    REQUIRE_INT(unlink(tmp), 0);
+    CHECK_INT(riptide_checkpoint(store, copy, &why), RIPTIDE_OK);
+    end();
+}
+
 CU_TestInfo engine_riptide_tests[] = {
     {"what_was_put_is_there_after_a_reopen", what_was_put_is_there_after_a_reopen},
     {"a_batch_is_written_as_one_and_may_be_used_again",
@@ -637,5 +666,6 @@ CU_TestInfo engine_riptide_tests[] = {
      a_number_that_is_no_error_has_a_text_too},
     {"a_name_that_is_too_long_is_told_with_the_limit",
      a_name_that_is_too_long_is_told_with_the_limit},
+    {"a_checkpoint_does_not_follow_links", a_checkpoint_does_not_follow_links},
     CU_TEST_INFO_NULL,
 };
