@@ -191,6 +191,10 @@ enum err db_settle(struct db *db);
  * is no such directory or the whole copy, and this store is as it was. */
 enum err db_checkpoint(struct db *db, struct disk *disk, const char *name,
                        struct err_detail *why);
+/* ERR_INVALID: the root of `disk` is a store's directory. db_checkpoint asks it of the root
+ * that the copy would lie in; who knows what is around that one asks it there, too. */
+enum err db_checkpoint_check_place(struct disk *disk, const char *name,
+                                   struct err_detail *why);
 
 /* ---- looking inside ---- */
 

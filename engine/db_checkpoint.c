@@ -43,30 +43,33 @@ static enum err told(const struct checkpoint *c, int rc, const char *name,
 
 /* ---- X.tmp ---- */
 
-/* What has this name beside the copy, a link not followed: 0 a file, -EISDIR a directory,
+/* What has this name in the root, a link not followed: 0 a file, -EISDIR a directory,
  * -ENOENT nothing, and what err_is_no_file knows. */
-static int look_at(const struct checkpoint *c, const char *name)
+static int look_at(struct disk *disk, const char *name)
 {
-    struct disk_dir *parent;
+    struct disk_dir *root;
     struct disk_file *file;
-    int rc = disk_dir_open(c->disk, ".", &parent);
+    int rc = disk_dir_open(disk, ".", &root);
     if (rc) return rc;
-    rc = disk_open(parent, name, DISK_READ, SITE_CURRENT_CREATE, &file);
-    disk_dir_close(parent);
+    rc = disk_open(root, name, DISK_READ, SITE_CURRENT_CREATE, &file);
+    disk_dir_close(root);
     if (!rc) disk_close(file);
     return rc;
 }
 
 /* Whoever deletes a store deletes what is in it: a copy does not belong there. */
-static enum err expect_no_store(const struct checkpoint *c)
+enum err db_checkpoint_check_place(struct disk *disk, const char *name,
+                                   struct err_detail *why)
 {
-    int rc = look_at(c, FILENAME_CURRENT);
+    int rc = look_at(disk, FILENAME_CURRENT);
     if (rc == -ENOENT || err_is_no_file(-rc)) return ERR_OK;
-    if (rc) return told(c, rc, c->name, "looking for a store around it");
-    return err_set(c->why, ERR_INVALID, 0,
+    if (rc)
+        return err_set(why, err_from_os(rc), rc, "%.100s: looking for a store around it",
+                       name);
+    return err_set(why, ERR_INVALID, 0,
                    "%.100s: would lie inside the directory of a store; give a path "
                    "beside it",
-                   c->name);
+                   name);
 }
 
 static enum err take_name(struct checkpoint *c)
@@ -77,7 +80,7 @@ static enum err take_name(struct checkpoint *c)
                        "is %zu",
                        c->name, strlen(c->name), sizeof c->tmp - sizeof TMP_SUFFIX);
     snprintf(c->tmp, sizeof c->tmp, "%s" TMP_SUFFIX, c->name);
-    int rc = look_at(c, c->name);
+    int rc = look_at(c->disk, c->name);
     if (!rc || err_is_no_file(-rc))
         return err_set(c->why, ERR_EXISTS, 0, "%.100s: is there already", c->name);
     return rc == -ENOENT ? ERR_OK : told(c, rc, c->name, "cannot be looked at");
@@ -114,7 +117,7 @@ static enum err empty_leftover(struct checkpoint *c)
 
 static enum err expect_directory(const struct checkpoint *c)
 {
-    int rc = look_at(c, c->tmp);
+    int rc = look_at(c->disk, c->tmp);
     if (rc == -EISDIR) return ERR_OK;
     if (!rc || err_is_no_file(-rc))
         return err_set(c->why, ERR_FOREIGN, 0, "%.100s: in the way, and no directory",
@@ -297,7 +300,7 @@ enum err db_checkpoint(struct db *db, struct disk *disk, const char *name,
     struct err_detail cause = {.code = ERR_OK};
     struct checkpoint c = {
         .db = db, .disk = disk ? disk : db->env.disk, .name = name, .why = why};
-    enum err e = expect_no_store(&c);
+    enum err e = db_checkpoint_check_place(c.disk, name, why);
     if (!e) e = take_name(&c);
     if (e) return e;
     e = db_flush(db);

@@ -38,8 +38,9 @@ static enum err check_codecs(const struct options *o, struct err_detail *why)
 {
     for (unsigned l = 0; l < LEVELS_MAX; l++) {
         if (o->codecs[l] >= CODECS)
-            return err_set(why, ERR_INVALID, 0, "option compression[%u]: %u is not a codec",
-                           l, (unsigned)o->codecs[l]);
+            return err_set(why, ERR_INVALID, 0,
+                           "option compression[%u]: %u is not a codec", l,
+                           (unsigned)o->codecs[l]);
         if (!codec_built_in(o->codecs[l]))
             return err_set(why, ERR_INVALID, 0,
                            "option compression[%u]: this program was built without %s; "

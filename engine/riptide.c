@@ -3,6 +3,7 @@
 #include "engine/riptide.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -554,6 +555,25 @@ enum riptide_error riptide_compact(struct riptide *store)
 
 /* ---- backup ---- */
 
+/* Looks into every directory around `disk`, which a checkpoint looks into itself. One that
+ * may not be read is nobody's whose store this is. */
+static enum err check_around(struct disk *disk, const char *path, struct err_detail *why)
+{
+    struct disk *at = disk, *above;
+    enum err e = ERR_OK;
+    int rc = 0;
+    while (!e && !(rc = disk_posix_above(mem_libc(), at, &above))) {
+        if (at != disk) disk_posix_free(at);
+        at = above;
+        e = db_checkpoint_check_place(at, path, why);
+        if (e == ERR_IO && why->os_error == EACCES) e = ERR_OK;
+    }
+    if (at != disk) disk_posix_free(at);
+    if (e || rc == -ENOENT || rc == -EACCES) return e;
+    return err_set(why, err_from_os(rc), rc, "%.100s: looking for a store around it",
+                   path);
+}
+
 enum riptide_error riptide_checkpoint(struct riptide *store, const char *path,
                                       struct riptide_failure *why)
 {
@@ -565,7 +585,8 @@ enum riptide_error riptide_checkpoint(struct riptide *store, const char *path,
     enum err e = open_world(path, &parent, &name, &disk, &detail);
     if (e) return fail(why, e, &detail);
     take_in(store);
-    e = db_checkpoint(store->db, disk, name, &detail);
+    e = check_around(disk, path, &detail);
+    if (!e) e = db_checkpoint(store->db, disk, name, &detail);
     disk_posix_free(disk);
     mem_free(mem_libc(), parent);
     return fail(why, e, &detail);

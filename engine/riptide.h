@@ -305,7 +305,7 @@ RIPTIDE_API enum riptide_error riptide_compact(struct riptide *store);
  * When it returned RIPTIDE_OK the copy survives a power cut. A crash or an error leaves no
  * `path` or the whole copy, and this store as it was. While it is made it is called
  * PATH.tmp; what a crash left there is replaced by the next attempt.
- * RIPTIDE_INVALID: its parent is the directory of a store, this one's or another's.
+ * RIPTIDE_INVALID: it would lie below the directory of a store, this one's or another's.
  * RIPTIDE_EXISTS: there is something at `path`. RIPTIDE_FOREIGN: at PATH.tmp there is
  * something that no checkpoint has left. */
 RIPTIDE_API enum riptide_error riptide_checkpoint(struct riptide *store, const char *path,

@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h> /* renameat */
 #include <string.h>
 #include <sys/file.h>
@@ -341,19 +342,42 @@ static const struct disk_ops posix_ops = {
     .unmap = posix_unmap,
 };
 
-int disk_posix_new(struct mem *mem, const char *root_path, struct disk **out)
+/* The disk around an open root, or the error of opening it; takes the descriptor. */
+static int new_disk(struct mem *mem, int fd, struct disk **out)
 {
+    if (fd < 0) return -errno;
     struct posix_disk *p = mem_alloc(mem, sizeof *p);
-    if (!p) return -ENOMEM;
-    int fd = open(root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        int e = -errno;
-        mem_free(mem, p);
-        return e;
+    if (!p) {
+        close(fd);
+        return -ENOMEM;
     }
     *p = (struct posix_disk){{&posix_ops}, mem, fd, 0};
     *out = &p->disk;
     return 0;
+}
+
+int disk_posix_new(struct mem *mem, const char *root_path, struct disk **out)
+{
+    return new_disk(mem, open(root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), out);
+}
+
+/* The top is its own parent. */
+static bool is_same(int a, int b)
+{
+    struct stat one, other;
+    return !fstat(a, &one) && !fstat(b, &other) && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+int disk_posix_above(struct mem *mem, struct disk *below, struct disk **out)
+{
+    int inner = posix(below)->fd;
+    int fd = openat(inner, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && is_same(fd, inner)) {
+        close(fd);
+        return -ENOENT;
+    }
+    return new_disk(mem, fd, out);
 }
 
 void disk_posix_free(struct disk *disk)

@@ -20,6 +20,9 @@
 
 /* The disk whose root is the existing directory `root_path`. */
 int disk_posix_new(struct mem *mem, const char *root_path, struct disk **out);
+/* The disk whose root is the directory around the root of `below`; -ENOENT at the top of
+ * the file system. Where its root may not be read, opening "." answers -EACCES. */
+int disk_posix_above(struct mem *mem, struct disk *below, struct disk **out);
 /* REQUIRES: every handle was closed. */
 void disk_posix_free(struct disk *disk);
 

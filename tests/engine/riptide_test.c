@@ -308,6 +308,20 @@ static void a_checkpoint_inside_a_store_is_refused(void)
     CHECK_INT(riptide_checkpoint(store, copy, &why), RIPTIDE_INVALID);
     CHECK(strstr(why.text, "inside the directory of a store") != NULL);
     CHECK(stat(copy, &st) != 0);
+
+    char deep[88], deeper[100], link[88];
+    snprintf(deep, sizeof deep, "%s/deep", path);
+    snprintf(deeper, sizeof deeper, "%s/deeper", deep);
+    snprintf(link, sizeof link, "%s/link", dir);
+    REQUIRE_INT(mkdir(deep, 0777), 0);
+    REQUIRE_INT(mkdir(deeper, 0777), 0);
+    REQUIRE_INT(symlink("store/deep/deeper", link), 0);
+    snprintf(copy, sizeof copy, "%s/copy", link);
+    CHECK_INT(riptide_checkpoint(store, copy, &why), RIPTIDE_INVALID);
+    CHECK(strstr(why.text, "inside the directory of a store") != NULL);
+    CHECK(stat(copy, &st) != 0);
+    REQUIRE_INT(rmdir(deeper), 0);
+    REQUIRE_INT(rmdir(deep), 0);
     end();
 }
 

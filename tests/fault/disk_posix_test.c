@@ -449,6 +449,34 @@ static void descriptors_are_closed_on_exec(void)
     {                                                                                    \
 #name, name                                                                      \
     }
+static void above_a_disk_is_the_one_around_it_up_to_the_top(void)
+{
+    struct fixture x;
+    struct disk *inner, *outer, *up;
+    char path[80];
+    open_root(&x);
+    REQUIRE_INT(disk_mkdir(x.disk, "inner", SITE_OTHER_MKDIR), 0);
+    touch(&x, "beside");
+    snprintf(path, sizeof path, "%s/inner", x.path);
+    REQUIRE_INT(disk_posix_new(&x.mem.mem, path, &inner), 0);
+    REQUIRE_INT(disk_posix_above(&x.mem.mem, inner, &outer), 0);
+    disk_posix_free(inner);
+    struct disk_dir *dir;
+    REQUIRE_INT(disk_dir_open(outer, ".", &dir), 0);
+    CHECK_INT(try_open(dir, "beside", DISK_READ), 0);
+    disk_dir_close(dir);
+
+    int steps = 0, rc;
+    while (!(rc = disk_posix_above(&x.mem.mem, outer, &up)) && ++steps < 99) {
+        disk_posix_free(outer);
+        outer = up;
+    }
+    CHECK_INT(rc, -ENOENT);
+    CHECK_INT(steps, 2); /* /tmp and / */
+    disk_posix_free(outer);
+    close_root(&x);
+}
+
 CU_TestInfo fault_disk_posix_tests[] = {
     ROW(what_was_written_is_read),
     ROW(a_gap_reads_as_zeros),
@@ -468,5 +496,7 @@ CU_TestInfo fault_disk_posix_tests[] = {
     ROW(failures_leak_neither_memory_nor_descriptors),
     ROW(a_root_that_is_no_directory_is_refused),
     ROW(descriptors_are_closed_on_exec),
+    {"above_a_disk_is_the_one_around_it_up_to_the_top",
+     above_a_disk_is_the_one_around_it_up_to_the_top},
     CU_TEST_INFO_NULL,
 };
