@@ -361,9 +361,11 @@ enum riptide_error riptide_group_commit(struct riptide *store)
     return error_of(db_group_commit(store->db));
 }
 
-void riptide_set_sync(struct riptide *store, enum riptide_sync policy)
+enum riptide_error riptide_set_sync(struct riptide *store, enum riptide_sync policy)
 {
+    if ((unsigned)policy > RIPTIDE_SYNC_NO) return RIPTIDE_INVALID;
     db_set_sync(store->db, (enum sync_policy)policy);
+    return RIPTIDE_OK;
 }
 
 enum riptide_error riptide_sync_now(struct riptide *store, struct riptide_failure *why)

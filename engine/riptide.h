@@ -194,8 +194,10 @@ RIPTIDE_API enum riptide_error riptide_write(struct riptide *store,
 RIPTIDE_API enum riptide_error riptide_group_begin(struct riptide *store);
 RIPTIDE_API enum riptide_error riptide_group_commit(struct riptide *store);
 
-/* From now on; what was written before is covered by the next sync. */
-RIPTIDE_API void riptide_set_sync(struct riptide *store, enum riptide_sync policy);
+/* From now on; what was written before is covered by the next sync. RIPTIDE_INVALID: no such
+ * policy, and nothing has changed. */
+RIPTIDE_API enum riptide_error riptide_set_sync(struct riptide *store,
+                                                enum riptide_sync policy);
 /* Everything written so far survives a power cut once this returned RIPTIDE_OK. */
 RIPTIDE_API enum riptide_error riptide_sync_now(struct riptide *store,
                                                 struct riptide_failure *why);

@@ -647,6 +647,20 @@ static void a_checkpoint_does_not_follow_links(void)
     end();
 }
 
+static void a_policy_that_is_none_is_refused_and_changes_nothing(void)
+{
+    struct riptide_stats before, after;
+    begin(NULL);
+    REQUIRE_INT(riptide_set_sync(store, RIPTIDE_SYNC_ALWAYS), RIPTIDE_OK);
+    CHECK_INT(riptide_set_sync(store, (enum riptide_sync)3), RIPTIDE_INVALID);
+    CHECK_INT(riptide_set_sync(store, (enum riptide_sync)(-1)), RIPTIDE_INVALID);
+    riptide_stats_get(store, &before);
+    put("k", "v");
+    riptide_stats_get(store, &after);
+    CHECK_INT(after.syncs - before.syncs, 1);
+    end();
+}
+
 CU_TestInfo engine_riptide_tests[] = {
     {"what_was_put_is_there_after_a_reopen", what_was_put_is_there_after_a_reopen},
     {"a_batch_is_written_as_one_and_may_be_used_again",
@@ -681,5 +695,7 @@ CU_TestInfo engine_riptide_tests[] = {
     {"a_name_that_is_too_long_is_told_with_the_limit",
      a_name_that_is_too_long_is_told_with_the_limit},
     {"a_checkpoint_does_not_follow_links", a_checkpoint_does_not_follow_links},
+    {"a_policy_that_is_none_is_refused_and_changes_nothing",
+     a_policy_that_is_none_is_refused_and_changes_nothing},
     CU_TEST_INFO_NULL,
 };
