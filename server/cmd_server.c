@@ -5,6 +5,7 @@
 
 #include "server/glob.h"
 #include "server/info.h"
+#include "server/limits.h"
 #include "server/state.h"
 
 void dbsize_command(struct call *c)
@@ -174,6 +175,19 @@ static bool parse_config_pairs(struct call *c, struct config *out)
     return true;
 }
 
+static bool clients_fit(struct call *c, const struct config *next)
+{
+    int64_t most = limits_clients_most(next, c->server->env.descriptors);
+    char why[CONFIG_ERROR_BYTES];
+    if (next->maxclients <= most) return true;
+    snprintf(why, sizeof why,
+             "The operating system is not able to handle the specified number of "
+             "clients, try with %lld",
+             (long long)most);
+    reply_config_error(c, slice_text("maxclients"), why);
+    return false;
+}
+
 void config_set_command(struct call *c)
 {
     if (c->argc % 2 == 1) {
@@ -181,7 +195,7 @@ void config_set_command(struct call *c)
         return;
     }
     struct config next = c->server->config;
-    if (!parse_config_pairs(c, &next)) return;
+    if (!parse_config_pairs(c, &next) || !clients_fit(c, &next)) return;
     if (next.appendfsync != c->server->config.appendfsync)
         db_set_sync(c->server->db, (enum sync_policy)next.appendfsync);
     c->server->config = next;

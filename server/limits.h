@@ -1,6 +1,7 @@
 /* limits.h - fits clients and tables into the descriptors that the process may open.
  *
- * Flow:   main > limits_wanted, setrlimit, limits_fit > config
+ * Flow:   main > limits_wanted, setrlimit, limits_fit > config; CONFIG SET >
+ *         limits_clients_most
  * Tests:  tests/server/limits_test.c, tests/e2e/flags_test.c
  *
  * A server that runs out of descriptors can neither serve a new client nor tell it so, and
@@ -24,5 +25,7 @@ uint64_t limits_wanted(const struct config *c);
 /* Lowers maxclients and open-tables-max to what `descriptors` allow. Of few, half are kept for
  * the rest, and of the other half tables have a quarter. False: all of it fits. */
 bool limits_fit(struct config *c, uint64_t descriptors);
+/* The most clients that `descriptors` (0: not known) allow beside everything else. */
+int64_t limits_clients_most(const struct config *c, uint64_t descriptors);
 
 #endif

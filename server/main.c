@@ -72,26 +72,36 @@ static int serve(struct config *config, const struct server_env *env)
     return e ? fail(err_text(e)) : 0;
 }
 
-/* Raises the limit of descriptors as far as it is needed and may be, and makes do with it. */
-static void fit_descriptors(struct config *config)
+/* As far as it may be, for CONFIG SET maxclients may ask for more later: an entry that is not
+ * used costs nothing. The limit in force, 0 when there is none that is known. */
+static uint64_t raise_descriptors(uint64_t wanted)
 {
     struct rlimit limit;
-    char line[256];
-    rlim_t wanted = limits_wanted(config);
-    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted) return;
+    if (getrlimit(RLIMIT_NOFILE, &limit)) return 0;
     rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (!setrlimit(RLIMIT_NOFILE, &limit)) return limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit)) limit.rlim_cur = before;
-    if (!limits_fit(config, limit.rlim_cur)) return;
+    if (before < limit.rlim_cur && !setrlimit(RLIMIT_NOFILE, &limit))
+        return limit.rlim_cur;
+    return before;
+}
+
+/* Makes do with the descriptors that there are. */
+static void fit_descriptors(struct config *config, uint64_t descriptors)
+{
+    char line[256];
+    uint64_t wanted = limits_wanted(config);
+    if (!descriptors || !limits_fit(config, descriptors)) return;
     snprintf(line, sizeof line,
              "only %llu files may be open: maxclients is %lld, open-tables-max %lld; for "
              "more start with a higher limit (ulimit -n %llu)",
-             (unsigned long long)limit.rlim_cur, (long long)config->maxclients,
+             (unsigned long long)descriptors, (long long)config->maxclients,
              (long long)config->open_tables_max, (unsigned long long)wanted);
     log_line(NULL, LOG_WARNING, line);
 }
 
-static int run(struct config *config)
+static int run(struct config *config, uint64_t descriptors)
 {
     char parent[CONFIG_TEXT_BYTES], name[CONFIG_TEXT_BYTES];
     char line[2 * CONFIG_TEXT_BYTES];
@@ -103,7 +113,8 @@ static int run(struct config *config)
                              .log = log_line,
                              .store = name,
                              .seed = rng_os_seed(),
-                             .process_id = getpid()};
+                             .process_id = getpid(),
+                             .descriptors = descriptors};
     int error = disk_posix_new(env.mem, parent, &env.disk);
     if (error) {
         snprintf(line, sizeof line,
@@ -135,7 +146,8 @@ int main(int argc, char **argv)
     case FLAGS_RUN: break;
     }
     watch_signals();
-    fit_descriptors(&config);
+    uint64_t descriptors = raise_descriptors(limits_wanted(&config));
+    fit_descriptors(&config, descriptors);
     if (plan_listen_environment()) return fail("cannot listen for fault plans");
-    return run(&config);
+    return run(&config, descriptors);
 }

@@ -29,6 +29,9 @@ struct server_env {
     const char *store;  /* name of the store's directory below the disk's root */
     uint64_t seed;      /* of the run's identity and of cursors: differs between runs */
     int64_t process_id; /* shown by INFO */
+    /* How many the process may have open, 0 when that is not known: CONFIG SET maxclients
+     * ends there. */
+    uint64_t descriptors;
     /* Sizes of the store; NULL: the defaults. The configuration's own (sync policy,
      * memtable, cache) go before them. */
     const struct options *geometry;

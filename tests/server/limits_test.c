@@ -41,10 +41,26 @@ static void few_descriptors_are_shared(void)
     CHECK_INT(c.maxclients, 719);
 }
 
+static void what_was_fitted_is_never_above_the_most(void)
+{
+    for (uint64_t limit = 8; limit < 12000; limit++) {
+        struct config c;
+        config_init(&c);
+        bool lowered = limits_fit(&c, limit);
+        int64_t most = limits_clients_most(&c, limit);
+        CHECK(lowered ? c.maxclients == most : c.maxclients <= most);
+    }
+    struct config c;
+    config_init(&c);
+    CHECK_INT(limits_clients_most(&c, 0), INT64_MAX); /* not known */
+    CHECK(limits_clients_most(&c, UINT64_MAX) > UINT32_MAX);
+}
+
 CU_TestInfo server_limits_tests[] = {
     {"what_fits_stays_as_it_was_asked_for", what_fits_stays_as_it_was_asked_for},
     {"whatever_the_limit_everything_has_a_place_in_it",
      whatever_the_limit_everything_has_a_place_in_it},
     {"few_descriptors_are_shared", few_descriptors_are_shared},
+    {"what_was_fitted_is_never_above_the_most", what_was_fitted_is_never_above_the_most},
     CU_TEST_INFO_NULL,
 };
