@@ -256,6 +256,7 @@ static enum err install_flush(struct db *db, struct flush *f)
     struct memlog *m = db->immutables[0];
     assert(m == f->memlog);
     db->immutable_count--;
+    db->lent = false;
     memmove(db->immutables, db->immutables + 1,
             db->immutable_count * sizeof db->immutables[0]);
     free_log(db, m);
@@ -445,12 +446,6 @@ static void reserve_job(struct job *job)
     r->err = wal_reserve(r->dir, r->kind, r->size, &r->why);
 }
 
-static bool is_lent(struct db *db)
-{
-    if (db->immutable_count == 0) db->lent = false;
-    return db->lent;
-}
-
 /* Without room that for a flush waits until deletes have become a table. */
 static void start_reserve(struct db *db, enum reserve_kind kind)
 {
@@ -459,7 +454,7 @@ static void start_reserve(struct db *db, enum reserve_kind kind)
         return;
     bool waits = db->immutable_count > 0 || db->has_deletes;
     if (db->no_room && kind == RESERVE_FLUSH && waits) return;
-    if (kind == RESERVE_EDIT && is_lent(db)) return;
+    if (kind == RESERVE_EDIT && db->lent) return;
     struct work *w = work_new(db, WORK_RESERVE, JOB_METADATA, reserve_job);
     if (!w) return;
     /* A table's blocks, filter and index are more than the log's records were, and a log ends
@@ -1244,7 +1239,7 @@ enum err work_make_room(struct db *db, enum work_purpose purpose)
         sched_pause(db->env.sched, SLOW_PAUSE_MS);
         work_step(db);
     }
-    bool waits = is_due(db, purpose) && !can_rotate_for(db, purpose);
+    bool waits = is_full(db->active, &db->options) && !can_rotate_for(db, purpose);
     if (waits) e = wait_for_rotation(db, purpose);
     if (slow || waits) {
         db->stats.stalls++;
@@ -1254,9 +1249,8 @@ enum err work_make_room(struct db *db, enum work_purpose purpose)
     /* Other work may have left the log. */
     if (db->on_reserve && purpose != FOR_DELETES) return refuse_for_trouble(db);
     if (!is_due(db, purpose)) return ERR_OK;
-    bool takes_reserve = !can_rotate(db);
     e = rotate(db);
-    if (!e && takes_reserve) db->on_reserve = db->no_room;
+    if (!e) db->on_reserve = db->no_room;
     return e;
 }
 

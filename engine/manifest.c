@@ -11,6 +11,7 @@
 
 #include "engine/crc32c.h"
 #include "engine/filename.h"
+#include "engine/new_file.h"
 
 #define CURRENT_BYTES_MAX 96
 #define CURRENT_MAGIC     "riptidekv "
@@ -47,8 +48,8 @@ static size_t current_format(uint64_t number, char out[CURRENT_BYTES_MAX])
 static enum err write_tmp(struct disk_dir *dir, uint64_t number, struct err_detail *why)
 {
     struct disk_file *file;
-    int rc = disk_open(dir, FILENAME_CURRENT_TMP, DISK_WRITE | DISK_CREATE | DISK_TRUNC,
-                       SITE_CURRENT_CREATE, &file);
+    int rc = new_file(dir, FILENAME_CURRENT_TMP, SITE_CURRENT_CREATE, SITE_CURRENT_UNLINK,
+                      &file);
     if (rc) return disk_error(why, rc, FILENAME_CURRENT_TMP ": create");
     char text[CURRENT_BYTES_MAX];
     size_t n = current_format(number, text);
@@ -140,8 +141,7 @@ enum err manifest_create(struct disk_dir *dir, uint64_t number, uint8_t *frame,
     filename_manifest(number, name);
     writer->file = NULL;
     struct disk_file *file;
-    int rc =
-        wal_create_file(dir, name, SITE_MANIFEST_CREATE, SITE_MANIFEST_UNLINK, &file);
+    int rc = new_file(dir, name, SITE_MANIFEST_CREATE, SITE_MANIFEST_UNLINK, &file);
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: create", name);
     wal_writer_init(writer, file, &manifest_sites, number, 0, (struct wal_chain){0, 0},
                     (struct wal_position){number, 0});

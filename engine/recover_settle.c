@@ -25,6 +25,7 @@
 #include <stdio.h>
 
 #include "engine/filename.h"
+#include "engine/new_file.h"
 
 /* ---- what is to be done ---- */
 
@@ -188,7 +189,7 @@ static enum err copy_log(struct recovery *r, size_t index, struct err_detail *wh
         .mem = r->env->mem, .number = r->state.next_file++, .chain = r->chain};
     char name[FILENAME_BYTES];
     filename_log(c.number, name);
-    int rc = wal_create_file(r->dir, name, SITE_WAL_CREATE, SITE_WAL_UNLINK, &c.file);
+    int rc = new_file(r->dir, name, SITE_WAL_CREATE, SITE_WAL_UNLINK, &c.file);
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: create", name);
     enum err e = copy_fill(r, index, &c, why);
     mem_free(r->env->mem, c.buffer);

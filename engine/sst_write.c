@@ -20,6 +20,7 @@
 #include "engine/coding.h"
 #include "engine/crc32c.h"
 #include "engine/filter.h"
+#include "engine/new_file.h"
 #include "engine/sst_format.h"
 
 /* A single entry fills a block, however large it is. */
@@ -249,8 +250,7 @@ enum err sst_builder_new(struct mem *mem, struct disk_dir *dir, uint64_t number,
         free_builder(b);
         return e;
     }
-    int os = disk_open(dir, b->name, DISK_WRITE | DISK_CREATE | DISK_TRUNC,
-                       SITE_SST_CREATE, &b->file);
+    int os = new_file(dir, b->name, SITE_SST_CREATE, SITE_SST_UNLINK, &b->file);
     if (os) {
         err_set(why, err_from_os(os), os, "%s: cannot be created", b->name);
         free_builder(b);

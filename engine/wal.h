@@ -67,11 +67,6 @@ uint32_t wal_frame(uint8_t *frame, size_t length, uint64_t log, struct wal_chain
 
 /* ---- files ---- */
 
-/* An empty file under that name, for a log or a manifest. One that has the name already, of
- * an attempt that was cut or failed, goes first: if the directory's sync failed then, only a
- * new entry is covered by the next one. 0 or -errno. */
-int wal_create_file(struct disk_dir *dir, const char *name, enum site create,
-                    enum site unlink, struct disk_file **out);
 /* Creates NNNNNN.log (in place of a leftover), fills `size` bytes with zeros, at most `step`
  * at once, and syncs it: later syncs then have no size to write. Its name is durable
  * after the caller synced the directory. */
@@ -140,7 +135,6 @@ enum err wal_sync(struct wal_writer *w, struct err_detail *why);
  * appends: what was appended after wal_sync_begin the sync does not cover. */
 struct wal_sync {
     struct disk_file *file; /* the writer's, who keeps it open until the end */
-    enum disk_sync_mode mode;
     enum site site;
     uint64_t covers; /* the log's end when it began */
     int result;      /* of wal_sync_run: 0 or -errno */

@@ -14,6 +14,7 @@
 #include "engine/coding.h"
 #include "engine/crc32c.h"
 #include "engine/filename.h"
+#include "engine/new_file.h"
 
 const struct wal_sites wal_sites = {"log", SITE_WAL_WRITE, SITE_WAL_SYNC, SITE_WAL_MARK};
 
@@ -93,16 +94,6 @@ static int fill(struct mem *mem, struct disk_file *file, uint64_t size, size_t s
     return rc ? rc : disk_sync(file, DISK_SYNC_FULL, SITE_WAL_FILLSYNC);
 }
 
-int wal_create_file(struct disk_dir *dir, const char *name, enum site create,
-                    enum site unlink, struct disk_file **out)
-{
-    const unsigned flags = DISK_READ | DISK_WRITE | DISK_CREATE | DISK_EXCL;
-    int rc = disk_open(dir, name, flags, create, out);
-    if (rc != -EEXIST) return rc;
-    rc = disk_unlink(dir, name, unlink);
-    return rc ? rc : disk_open(dir, name, flags, create, out);
-}
-
 enum err wal_create(struct mem *mem, struct disk_dir *dir, uint64_t number, uint64_t size,
                     size_t step, struct disk_file **out, struct err_detail *why)
 {
@@ -110,7 +101,7 @@ enum err wal_create(struct mem *mem, struct disk_dir *dir, uint64_t number, uint
     char name[FILENAME_BYTES];
     filename_log(number, name);
     struct disk_file *file;
-    int rc = wal_create_file(dir, name, SITE_WAL_CREATE, SITE_WAL_UNLINK, &file);
+    int rc = new_file(dir, name, SITE_WAL_CREATE, SITE_WAL_UNLINK, &file);
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: create", name);
     rc = fill(mem, file, size, step);
     if (rc) {
@@ -242,15 +233,12 @@ void wal_take_back(struct wal_writer *w, uint64_t offset, struct wal_chain chain
 
 struct wal_sync wal_sync_begin(const struct wal_writer *w)
 {
-    /* A file that was emptied when it was created: a data sync might leave the size of
-     * that moment behind. */
-    enum disk_sync_mode mode = w->synced == 0 ? DISK_SYNC_FULL : DISK_SYNC_DATA;
-    return (struct wal_sync){w->file, mode, w->sites->sync, w->offset, 0};
+    return (struct wal_sync){w->file, w->sites->sync, w->offset, 0};
 }
 
 void wal_sync_run(struct wal_sync *s)
 {
-    s->result = disk_sync(s->file, s->mode, s->site);
+    s->result = disk_sync(s->file, DISK_SYNC_DATA, s->site);
 }
 
 enum err wal_sync_end(struct wal_writer *w, const struct wal_sync *s,
