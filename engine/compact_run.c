@@ -135,10 +135,6 @@ void compact_run(struct compaction *c)
     iter_free(it);
     survivors_deinit(&run.survivors);
     if (run.builder) sst_builder_abandon(run.builder);
-    if (!c->err && c->output_count > 0) {
-        int rc = disk_dir_sync(c->dir, SITE_SST_DIRSYNC);
-        if (rc) c->err = err_set(&c->why, err_from_os(rc), rc, "sync of the directory");
-    }
     if (c->err && c->why.code == ERR_OK)
         err_set(&c->why, c->err, 0, "compaction of level %u", c->level);
 }

@@ -1,11 +1,15 @@
 /* Background work: starting jobs, and installing what they bring back.
  *
- *   flush | compact | prepare a log  --done-->  edit queue  --manifest job-->  install
- *                                                                      garbage > clean
+ *   flush | compact | prepare a log  --done-->  edit queue  --names job, manifest job-->
+ *                                                        install > garbage > clean
  *
  * One job of each kind at a time. A job's files count only when the manifest job that
  * names them has returned; only then does the owner install them, and only what such an
  * edit has freed is deleted or recycled.
+ *
+ * The directory is synced for one finished work after the other, never by two jobs at the
+ * same time. When that fails, what other jobs have made meanwhile is in the same doubt: a
+ * later sync need not cover its names, so it counts as failed, too (R13). [INV-42]
  *
  * What fails is tried again after a pause, from the start and into new files:
  * - a flush, a compaction, a new log: what they left behind is deleted;
@@ -80,7 +84,11 @@ struct work {
     struct job job;
     enum work_kind kind;
     struct work *next;
-    bool applied; /* its edit is part of db->state */
+    bool applied;        /* its edit is part of db->state */
+    bool named;          /* the names of its files are durable */
+    uint64_t names_lost; /* db->names_lost when it began */
+    struct disk_dir *dir;
+    int names_result; /* of the sync of the directory */
     union {
         struct flush flush;
         struct compaction compaction;
@@ -100,7 +108,8 @@ static struct work *work_new(struct db *db, enum work_kind kind, enum job_class 
     w->job = (struct job){.run = run, .class = class};
     w->kind = kind;
     w->next = NULL;
-    w->applied = false;
+    w->applied = w->named = false;
+    w->names_lost = db->names_lost;
     return w;
 }
 
@@ -272,6 +281,15 @@ static void compact_job(struct job *job)
     compact_run(&((struct work *)job)->compaction);
 }
 
+static bool makes_names(const struct work *w)
+{
+    switch (w->kind) {
+    case WORK_FLUSH: return w->flush.table;
+    case WORK_COMPACT: return w->compaction.output_count > 0;
+    default: return true;
+    }
+}
+
 static void enqueue(struct db *db, struct work *w)
 {
     struct work **tail = &db->edits;
@@ -279,6 +297,8 @@ static void enqueue(struct db *db, struct work *w)
         tail = &(*tail)->next;
     w->next = NULL;
     *tail = w;
+    w->named = !makes_names(w);
+    if (w->named) db->retry[w->kind] = (struct retry){0};
 }
 
 static bool pick(struct db *db, struct compaction *c)
@@ -389,11 +409,6 @@ static void prepare_job(struct job *job)
     else
         p->err = wal_create(p->mem, p->dir, p->log.number, p->log.size, p->step,
                             &p->log.file, &p->why);
-    if (p->err) return;
-    int rc = disk_dir_sync(p->dir, SITE_WAL_DIRSYNC);
-    if (rc)
-        p->err = err_set(&p->why, err_from_os(rc), rc,
-                         "%06" PRIu64 ".log: sync of the directory", p->log.number);
 }
 
 static bool has_reserve(const struct db *db)
@@ -504,6 +519,65 @@ static void notice_room(struct db *db)
     db->no_room = db->on_reserve = false;
 }
 
+/* ---- names ---- */
+
+static void names_job(struct job *job)
+{
+    struct work *w = (struct work *)job;
+    enum site site = w->kind == WORK_PREPARE ? SITE_WAL_DIRSYNC : SITE_SST_DIRSYNC;
+    w->names_result = disk_dir_sync(w->dir, site);
+}
+
+static void work_failed(struct db *db, struct work *w, const struct err_detail *why);
+
+static void lose_names(struct db *db, int rc)
+{
+    db->names_lost++;
+    db->names_error = rc ? rc : -EIO;
+}
+
+static void names_failed(struct db *db, struct work *w)
+{
+    struct err_detail why;
+    int rc = db->names_error;
+    err_set(&why, err_from_os(rc), rc, "sync of the directory");
+    work_failed(db, w, &why);
+}
+
+/* For the work whose edit is next. False: its names are durable, or there is none. */
+static bool start_names(struct db *db)
+{
+    while (db->edits && !db->edits->named) {
+        struct work *w = db->edits;
+        db->edits = w->next;
+        if (w->names_lost != db->names_lost) {
+            names_failed(db, w);
+            continue;
+        }
+        w->dir = db->dir;
+        w->job.run = names_job;
+        w->job.class = JOB_METADATA;
+        db->editing = true;
+        submit(db, w);
+        return true;
+    }
+    return false;
+}
+
+static void names_returned(struct db *db, struct work *w)
+{
+    db->editing = false;
+    if (w->names_result) {
+        lose_names(db, w->names_result);
+        names_failed(db, w);
+        return;
+    }
+    db->retry[w->kind] = (struct retry){0};
+    w->named = true;
+    w->next = db->edits;
+    db->edits = w;
+}
+
 /* ---- edits ---- */
 
 static void amend_job(struct job *job)
@@ -610,7 +684,7 @@ static void amend_failed(struct db *db, struct work *w, const struct err_detail 
 
 static void start_amend(struct db *db)
 {
-    if (db->editing || !db->edits || rests(db, WORK_AMEND)) return;
+    if (db->editing || rests(db, WORK_AMEND) || start_names(db) || !db->edits) return;
     struct work *w = work_new(db, WORK_AMEND, JOB_METADATA, amend_job);
     if (!w) return;
     struct err_detail why = {.code = ERR_OK};
@@ -875,6 +949,7 @@ static void work_failed(struct db *db, struct work *w, const struct err_detail *
 {
     if (w->kind == WORK_AMEND) {
         db->manifest_doubt = true;
+        if (w->amend.roll) lose_names(db, -why->os_error); /* perhaps */
         if (w->amend.roll) add_garbage(db, FILENAME_MANIFEST, w->amend.number);
         meet_full_disk(db, w->kind, why);
         amend_failed(db, w, why);
@@ -893,10 +968,14 @@ static void finish(struct db *db, struct work *w)
         work_failed(db, w, why);
         return;
     }
-    if (w->kind != WORK_AMEND) db->retry[w->kind] = (struct retry){0};
+    if (w->job.run == names_job) {
+        names_returned(db, w);
+        return;
+    }
     switch (w->kind) {
     case WORK_AMEND: amend_succeeded(db, w); break;
     case WORK_RESERVE:
+        db->retry[w->kind] = (struct retry){0};
         db->reserved[w->reserve.kind] = true;
         discard(db, w);
         notice_room(db);

@@ -36,11 +36,7 @@ void flush_run(struct flush *f)
     iter_free(it);
     survivors_deinit(&s);
     if (f->err && builder) sst_builder_abandon(builder);
-    if (!f->err && builder) {
-        f->err = table_seal(f->files, builder, &f->table, &f->why);
-        int rc = f->err ? 0 : disk_dir_sync(f->dir, SITE_SST_DIRSYNC);
-        if (rc) f->err = err_set(&f->why, err_from_os(rc), rc, "sync of the directory");
-    }
+    if (!f->err && builder) f->err = table_seal(f->files, builder, &f->table, &f->why);
     if (f->err && f->why.code == ERR_OK)
         err_set(&f->why, f->err, 0, "flush to table %" PRIu64, f->number);
 }

@@ -4,7 +4,7 @@
  * Owns:    its outputs until the owner takes them.
  * Errors:  in `why`; the file that was begun stays for recovery, or the owner, to delete.
  * Threads: runs anywhere; touches only this struct and immutable inputs.
- * Crash:   when it returned ERR_OK the table and its name are durable; no state names it.
+ * Crash:   when it returned ERR_OK the table's bytes are durable, its name is not yet.
  * Tests:   tests/engine/flush_test.c
  */
 #ifndef ENGINE_FLUSH_H

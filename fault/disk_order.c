@@ -762,7 +762,7 @@ static int order_open(struct disk_dir *dir, const char *name, unsigned flags,
     int e = inner->disk->ops->open(inner, name, flags, site, &found);
     if (e) return e;
     struct order_file *f = file_new(dir, name, flags, site, found);
-    if (flags & DISK_TRUNC) f->inode->read = true;
+    if (flags & (DISK_TRUNC | DISK_EXCL)) f->inode->read = true;
     if (!f->inode->read &&
         (f->file.kind == KIND_MANIFEST || f->file.kind == KIND_CURRENT))
         read_back(o, f, INHERITED);

