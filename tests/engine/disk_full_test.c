@@ -559,14 +559,19 @@ static void what_finds_no_room_uses_up_no_numbers(void)
     teststore_deinit(&t);
 }
 
+static void open_with_reserve(struct teststore *t)
+{
+    teststore_init(t);
+    t->options.spare_logs = 2;
+    REQUIRE_INT(teststore_open(t), ERR_OK);
+    db_step(t->db);
+}
+
 /* Without it a full disk has nothing left for the flush that all else waits for. */
 static void the_room_of_a_log_is_kept_while_there_is_any(void)
 {
     struct teststore t;
-    teststore_init(&t);
-    t.options.spare_logs = 2;
-    REQUIRE_INT(teststore_open(&t), ERR_OK);
-    db_step(t.db);
+    open_with_reserve(&t);
     CHECK_INT(teststore_count(&t, ".reserve"), 2);
     struct plan plan = {.pattern = "fs/sst/write/enospc", .kth = 1};
     REQUIRE_INT(plan_arm(&plan), 0);
@@ -760,10 +765,7 @@ static void a_full_store_that_is_closed_keeps_its_reserves(void)
 static void a_small_flush_is_lent_the_reserve_of_edits(void)
 {
     struct teststore t;
-    teststore_init(&t);
-    t.options.spare_logs = 2;
-    REQUIRE_INT(teststore_open(&t), ERR_OK);
-    db_step(t.db);
+    open_with_reserve(&t);
     struct plan plan = {.pattern = "fs/sst/write/enospc", .kth = 1, .sticky = true};
     REQUIRE_INT(plan_arm(&plan), 0);
     REQUIRE_INT(teststore_put(&t, "a", "little"), ERR_OK);

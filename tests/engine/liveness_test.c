@@ -758,7 +758,7 @@ static void make(struct life *l, unsigned move)
         for (unsigned n = 1 + below(l, 3); n > 0; n--)
             late_sched_turn(&l->sched);
         break;
-    case 7: l->sched.held = below(l, 1u << JOB_CLASSES); break;
+    case 7: l->sched.lazy.held = below(l, 1u << JOB_CLASSES); break;
     case 8: pass_time(l); break;
     case 9: work(l); break;
     case 10: look_back(l); break;
@@ -820,7 +820,7 @@ static void live(struct life *l, uint64_t seed, const bool *keep, bool told)
     l->model = model_new(mem_libc());
     failing_begin(&l->failing, l->t.disk, 0);
     late_sched_init(&l->sched, &l->rng, l->name);
-    l->t.env.sched = &l->sched.sched;
+    l->t.env.sched = &l->sched.lazy.sched;
     l->sched.patience = PATIENCE;
     l->t.options.log_bytes = AMPLE_LOG_BYTES >> below(l, 4);
     l->t.options.manifest_bytes = 1024;

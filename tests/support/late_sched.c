@@ -21,14 +21,6 @@ static struct job *take(struct job **list, unsigned i)
     return job;
 }
 
-static void append(struct job **list, struct job *job)
-{
-    while (*list)
-        list = &(*list)->next;
-    job->next = NULL;
-    *list = job;
-}
-
 static void lose_patience(struct late_sched *s, const char *what)
 {
     if (s->patience-- > 0) return;
@@ -39,35 +31,24 @@ static void lose_patience(struct late_sched *s, const char *what)
 
 bool late_sched_turn(struct late_sched *s)
 {
-    unsigned waiting = length(s->waiting), all = waiting + length(s->ran);
+    struct lazy_sched *lazy = &s->lazy;
+    unsigned waiting = length(lazy->waiting), all = waiting + length(s->ran);
     if (all == 0) return false;
     unsigned i = (unsigned)rng_below(s->rng, all);
     if (i >= waiting) {
-        append(&s->done, take(&s->ran, i - waiting));
+        job_append(&lazy->done, take(&s->ran, i - waiting));
         return true;
     }
-    struct job *job = take(&s->waiting, i);
+    struct job *job = take(&lazy->waiting, i);
     job->run(job);
-    append(rng_below(s->rng, 2) ? &s->done : &s->ran, job);
+    job_append(rng_below(s->rng, 2) ? &lazy->done : &s->ran, job);
     return true;
 }
 
 static void late_submit(struct sched *sched, struct job *job)
 {
-    struct late_sched *s = (struct late_sched *)sched;
-    lose_patience(s, "work is begun");
-    if (s->held & 1u << job->class) {
-        append(&s->waiting, job);
-        return;
-    }
-    job->run(job);
-    append(&s->done, job);
-}
-
-static struct job *late_reap(struct sched *sched)
-{
-    struct late_sched *s = (struct late_sched *)sched;
-    return s->done ? take(&s->done, 0) : NULL;
+    lose_patience((struct late_sched *)sched, "work is begun");
+    lazy_sched_submit(sched, job);
 }
 
 static void late_wait(struct sched *sched, int timeout_ms)
@@ -78,30 +59,14 @@ static void late_wait(struct sched *sched, int timeout_ms)
         return;
     }
     lose_patience(s, "the owner waits");
-    while (!s->done && late_sched_turn(s))
+    while (!s->lazy.done && late_sched_turn(s))
         continue;
-}
-
-static void late_yield(struct sched *sched)
-{
-    (void)sched;
-}
-
-static int late_poll_fd(struct sched *sched)
-{
-    (void)sched;
-    return -1;
-}
-
-static void late_free(struct sched *sched)
-{
-    (void)sched;
 }
 
 void late_sched_init(struct late_sched *s, struct rng *rng, const char *name)
 {
-    *s = (struct late_sched){
-        .sched = {late_submit, late_reap, late_wait, late_yield, late_poll_fd, late_free},
-        .rng = rng,
-        .name = name};
+    *s = (struct late_sched){.rng = rng, .name = name};
+    lazy_sched_init(&s->lazy);
+    s->lazy.sched.submit = late_submit;
+    s->lazy.sched.wait = late_wait;
 }

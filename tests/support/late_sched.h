@@ -1,5 +1,5 @@
-/* late_sched.h - a scheduler under which jobs begin late and results come back late, in any
- * order, as chance wants it.
+/* late_sched.h - a lazy_sched under which results come back late, too, and all in any order,
+ * as chance wants it.
  *
  * Flow:    liveness_test.c > late_sched_turn > job > sched_reap > engine
  * Borrows: the random numbers.
@@ -12,17 +12,15 @@
 #include <stdbool.h>
 
 #include "fault/rng.h"
-#include "fault/sched.h"
+#include "tests/support/lazy_sched.h"
 
 struct late_sched {
-    struct sched sched; /* first: give this to the code under test */
+    struct lazy_sched lazy; /* first; what is held waits for a turn */
     struct rng *rng;
-    unsigned held;     /* bit 1 << class: jobs of this class wait for a turn, or for the
-                           owner to wait; the others run at once */
     const char *name;  /* of the run */
     unsigned patience; /* so many submits and waits are one too many; set it again from
                            time to time */
-    struct job *waiting, *ran, *done;
+    struct job *ran;   /* their results come back in a later turn */
 };
 
 /* Nothing is held. */

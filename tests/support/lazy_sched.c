@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-static void append(struct job **list, struct job *job)
+void job_append(struct job **list, struct job *job)
 {
     while (*list)
         list = &(*list)->next;
@@ -16,19 +16,19 @@ void lazy_sched_run(struct lazy_sched *s)
         struct job *job = s->waiting;
         s->waiting = job->next;
         job->run(job);
-        append(&s->done, job);
+        job_append(&s->done, job);
     }
 }
 
-static void lazy_submit(struct sched *sched, struct job *job)
+void lazy_sched_submit(struct sched *sched, struct job *job)
 {
     struct lazy_sched *s = (struct lazy_sched *)sched;
     if (s->held & 1u << job->class) {
-        append(&s->waiting, job);
+        job_append(&s->waiting, job);
         return;
     }
     job->run(job);
-    append(&s->done, job);
+    job_append(&s->done, job);
 }
 
 static struct job *lazy_reap(struct sched *sched)
@@ -65,6 +65,6 @@ static void lazy_free(struct sched *sched)
 
 void lazy_sched_init(struct lazy_sched *s)
 {
-    *s = (struct lazy_sched){.sched = {lazy_submit, lazy_reap, lazy_wait, lazy_yield,
-                                       lazy_poll_fd, lazy_free}};
+    *s = (struct lazy_sched){.sched = {lazy_sched_submit, lazy_reap, lazy_wait,
+                                       lazy_yield, lazy_poll_fd, lazy_free}};
 }

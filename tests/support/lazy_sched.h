@@ -19,4 +19,8 @@ void lazy_sched_init(struct lazy_sched *s);
 /* Runs what waits. */
 void lazy_sched_run(struct lazy_sched *s);
 
+/* For schedulers that are made of this one: its submit, and the end of a list of jobs. */
+void lazy_sched_submit(struct sched *sched, struct job *job);
+void job_append(struct job **list, struct job *job);
+
 #endif
