@@ -20,6 +20,10 @@
  * that there is no place. */
 #define LIMITS_OTHER 64
 
+/* With less a store could be opened, but not served for long: a compaction reads all tables
+ * of a full level 0 at once (24), and those below them. */
+#define LIMITS_LEAST 64
+
 /* Descriptors that the configuration may come to need. */
 uint64_t limits_wanted(const struct config *c);
 /* Lowers maxclients and open-tables-max to what `descriptors` allow. Of few, half are kept for

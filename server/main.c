@@ -87,18 +87,27 @@ static uint64_t raise_descriptors(uint64_t wanted)
     return before;
 }
 
-/* Makes do with the descriptors that there are. */
-static void fit_descriptors(struct config *config, uint64_t descriptors)
+/* Makes do with the descriptors that there are; 1 when that cannot be. */
+static int fit_descriptors(struct config *config, uint64_t descriptors)
 {
     char line[256];
     uint64_t wanted = limits_wanted(config);
-    if (!descriptors || !limits_fit(config, descriptors)) return;
+    if (descriptors && descriptors < LIMITS_LEAST) {
+        snprintf(line, sizeof line,
+                 "only %llu files may be open, and %d are needed at least: start with a "
+                 "higher limit (ulimit -n %llu)",
+                 (unsigned long long)descriptors, LIMITS_LEAST,
+                 (unsigned long long)wanted);
+        return fail(line);
+    }
+    if (!descriptors || !limits_fit(config, descriptors)) return 0;
     snprintf(line, sizeof line,
              "only %llu files may be open: maxclients is %lld, open-tables-max %lld; for "
              "more start with a higher limit (ulimit -n %llu)",
              (unsigned long long)descriptors, (long long)config->maxclients,
              (long long)config->open_tables_max, (unsigned long long)wanted);
     log_line(NULL, LOG_WARNING, line);
+    return 0;
 }
 
 static int run(struct config *config, uint64_t descriptors)
@@ -147,7 +156,7 @@ int main(int argc, char **argv)
     }
     watch_signals();
     uint64_t descriptors = raise_descriptors(limits_wanted(&config));
-    fit_descriptors(&config, descriptors);
+    if (fit_descriptors(&config, descriptors)) return 1;
     if (plan_listen_environment()) return fail("cannot listen for fault plans");
     return run(&config, descriptors);
 }

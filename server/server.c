@@ -57,6 +57,11 @@ static enum err start_listening(struct server *s, struct err_detail *why)
             "cannot listen on %s:%u: another program has this port; choose one "
             "with --port, or --port 0 for any",
             address, port);
+    if (handle == -EMFILE || handle == -ENFILE)
+        return err_set(why, ERR_IO, -handle,
+                       "cannot listen on %s:%u: %s; raise the limit of open files "
+                       "(ulimit -n)",
+                       address, port, strerror(-handle));
     if (handle < 0)
         return err_set(
             why, ERR_IO, -handle,

@@ -366,6 +366,33 @@ static void shutdown_ends_it_well(void)
     world_close(&w);
 }
 
+static void too_few_descriptors_are_named_with_how_many_it_takes(void)
+{
+    static const int few[] = {5, 12, 63};
+    const char *program = getenv("RIPTIDEKV_SERVER");
+    struct scratch s;
+    REQUIRE(scratch_new(&s));
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
+        char command[2 * PATH_BYTES], line[512] = "", want[80];
+        snprintf(command, sizeof command,
+                 "exec 2>&1; ulimit -n %d; exec %s --port 0 --dir %s", few[i],
+                 program ? program : "build/release/riptidekv-server", s.store);
+        FILE *f = popen(command, "r");
+        REQUIRE(f != NULL);
+        CHECK(fgets(line, sizeof line, f) != NULL);
+        CHECK_INT(pclose(f) >> 8, 1);
+        snprintf(want, sizeof want, "only %d files may be open, and 64 are needed",
+                 few[i]);
+        if (!strstr(line, want)) printf("  %s", line);
+        CHECK(strstr(line, want) != NULL);
+        CHECK(strstr(line, "ulimit -n") != NULL);
+    }
+    struct names n;
+    CHECK(names_read(&n, s.dir) && n.count == 0);
+    names_free(&n);
+    scratch_remove(&s);
+}
+
 CU_TestInfo e2e_flags_tests[] = {
     {"help_names_every_flag", help_names_every_flag},
     {"version_is_one_line", version_is_one_line},
@@ -390,5 +417,7 @@ CU_TestInfo e2e_flags_tests[] = {
      both_stop_signals_end_it_well_with_everything_kept},
     {"a_stop_does_not_wait_for_idle_clients", a_stop_does_not_wait_for_idle_clients},
     {"shutdown_ends_it_well", shutdown_ends_it_well},
+    {"too_few_descriptors_are_named_with_how_many_it_takes",
+     too_few_descriptors_are_named_with_how_many_it_takes},
     CU_TEST_INFO_NULL,
 };

@@ -393,6 +393,27 @@ static void a_full_disk_is_emptied_key_by_key_and_takes_writes_again(void)
     testserver_close(&t);
 }
 
+static int listen_without_descriptors(struct net *net, const char *address, uint16_t port,
+                                      int backlog, uint16_t *bound)
+{
+    (void)net, (void)address, (void)port, (void)backlog, (void)bound;
+    return -EMFILE;
+}
+
+static void a_start_without_descriptors_is_no_matter_of_ports(void)
+{
+    struct testserver t;
+    testserver_init(&t);
+    struct net poor = {.listen = listen_without_descriptors};
+    struct net *net = t.env.net;
+    t.env.net = &poor;
+    CHECK_INT(server_new(&t.env, &t.config, &t.server, &t.why), ERR_IO);
+    CHECK(strstr(t.why.text, "ulimit -n") != NULL);
+    CHECK(strstr(t.why.text, "--port") == NULL);
+    t.env.net = net;
+    testserver_deinit(&t);
+}
+
 CU_TestInfo server_server_tests[] = {
     {"values_survive_a_restart_and_a_kill", values_survive_a_restart_and_a_kill},
     {"what_was_acknowledged_under_always_survives_a_power_cut",
@@ -423,5 +444,7 @@ CU_TestInfo server_server_tests[] = {
      every_failed_allocation_of_a_command_is_a_clean_error},
     {"a_full_disk_takes_what_only_removes_and_can_be_emptied",
      a_full_disk_takes_what_only_removes_and_can_be_emptied},
+    {"a_start_without_descriptors_is_no_matter_of_ports",
+     a_start_without_descriptors_is_no_matter_of_ports},
     CU_TEST_INFO_NULL,
 };
