@@ -16,7 +16,7 @@ out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
 export out
 
-lint() { # FILES on stdin; two at a time, one report a file
+lint() { # FILES on stdin, best the largest first; two at a time, one report a file
     xargs -r -P 2 -I '{}' bash -c \
         'f=$1; shift; clang-tidy --quiet "$f" -- "$@" > "$out/report.$$" 2>/dev/null ||
              { cat "$out/report.$$"; echo "$f" >> "$out/bad"; }; rm -f "$out/report.$$"' \
@@ -29,7 +29,8 @@ echo 'int f(int a); int f(int a) { if (a); return a; }' > "$out/planted.c"
 planted=1
 (cd "$out" && clang-tidy --quiet planted.c -- 2>/dev/null | grep -q error) && planted=0
 
-files=$(find fault engine server proptests -name '*.c' | sort)
+files=$(find fault engine server proptests -name '*.c' -printf '%s %p\n' |
+    sort -rn | cut -d ' ' -f 2)
 printf '%s\n' $files | lint
 failed=$planted
 [ -f "$out/bad" ] && failed=$((failed + $(wc -l < "$out/bad")))
