@@ -38,7 +38,7 @@ const uint8_t *varint_get(const uint8_t *p, const uint8_t *end, uint64_t *v)
     return NULL;
 }
 
-bool slice_take_varint(slice *in, uint64_t *v)
+bool slice_take_long_varint(slice *in, uint64_t *v)
 {
     if (in->size == 0) return false;
     const uint8_t *end = in->data + in->size;

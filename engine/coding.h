@@ -54,7 +54,14 @@ size_t varint_size(uint64_t v);
 const uint8_t *varint_get(const uint8_t *p, const uint8_t *end, uint64_t *v);
 
 /* Take from the front of *in. */
-bool slice_take_varint(slice *in, uint64_t *v);
+bool slice_take_long_varint(slice *in, uint64_t *v);
+static inline bool slice_take_varint(slice *in, uint64_t *v)
+{
+    if (in->size == 0 || in->data[0] >= 0x80) return slice_take_long_varint(in, v);
+    *v = in->data[0]; /* most are that short */
+    *in = slice_of(in->data + 1, in->size - 1);
+    return true;
+}
 bool slice_take_bytes(slice *in, size_t n, slice *out);
 /* varint length, then that many bytes */
 bool slice_take_prefixed(slice *in, slice *out);

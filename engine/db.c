@@ -233,8 +233,7 @@ static enum err take_over(struct db *db, struct recovery *r, struct err_detail *
     db->last_seq = db->logged_seq = db->settled_seq = db->durable_seq = r->last_seq;
     db->stats.recovered_records = r->records;
     db->stats.recovered_cut_bytes = r->cut_bytes;
-    db->state = r->state;
-    store_state_init(&r->state);
+    store_state_move(&db->state, &r->state);
     work_clean(db, r->leftovers, r->leftover_count);
     return ERR_OK;
 }
@@ -332,7 +331,7 @@ enum err db_open(const struct db_env *env, const char *dir, const struct options
     if (e) return e;
     struct db *db = mem_alloc(env->mem, sizeof *db);
     if (!db) return err_set(why, ERR_NOMEM, 0, "opening the store");
-    memset(db, 0, offsetof(struct db, immutables));
+    memset(db, 0, offsetof(struct db, state.logs));
     db->env = *env;
     db->options = *options;
     if (db->options.log_bytes == 0) db->options.log_bytes = options->memtable_bytes;

@@ -90,18 +90,16 @@ struct db {
     bool removes;
     bool batch_had_books;
     bool in_batch;
-    struct logged_group logged; /* the group before it, until it is settled */
-    bool settling;              /* that one waits for `sync` */
-    bool syncing;               /* `sync` is with the scheduler */
-    bool complained;            /* the log line about write_error was written */
-    bool unproven; /* a new log has followed a failed one, and no sync of it returned */
+    bool settling;   /* the group before it waits for `sync` */
+    bool syncing;    /* `sync` is with the scheduler */
+    bool complained; /* the log line about write_error was written */
+    bool unproven;   /* a new log has followed a failed one, and no sync of it returned */
     enum err group_result; /* it could not be settled, and nobody asked for it yet */
     seqno last_seq;        /* of the newest change, */
     seqno logged_seq;      /* of the newest one with a record, */
     seqno settled_seq;     /* of the newest settled one, */
     seqno sync_seq;        /* what the sync that was begun last covers, */
     seqno durable_seq;     /* and what one that has returned did */
-    struct books books;
     struct err_detail write_error; /* of the last group; code ERR_OK: it did not fail */
     uint64_t failed_log; /* 0, or: this log and all before it have to be given up before
                             writes are accepted again */
@@ -109,7 +107,6 @@ struct db {
     int64_t durable_us;  /* what durable_seq covers had been written by then */
 
     /* files */
-    struct store_state state; /* the manifest's, the edit in flight included */
     struct version *version;
     struct wal_writer manifest;
     uint64_t next_file;
@@ -152,7 +149,11 @@ struct db {
 
     struct db_stats stats;
 
-    /* large, and not cleared when the store is opened */
+    /* The manifest's, the edit in flight included. */
+    struct store_state state;
+    /* large, and not cleared when the store is opened, as the logs and books of `state` */
+    struct books books;
+    struct logged_group logged;                /* until it is settled */
     struct memlog *immutables[STORE_LOGS_MAX]; /* immutable_count, oldest first */
     struct spare_log spares[SPARES_MAX];       /* spare_count, in the order of use */
     struct log_sync sync; /* of logs, when there is one; one at a time */

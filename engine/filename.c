@@ -10,7 +10,6 @@
 
 #define NUMBER_BYTES_MAX 20 /* any uint64_t */
 static_assert(sizeof MANIFEST + NUMBER_BYTES_MAX <= FILENAME_BYTES, "names fit");
-#define ENDING_BYTES_MAX (sizeof ".reserve" - 1)
 
 /* Writes the number with at least six digits; returns where it ends. By hand: names are
  * made dozens of times in each recovery, and a recovery of a small store takes fifteen
@@ -72,13 +71,13 @@ static enum filename_kind parse_fixed(const char *name)
 
 enum filename_kind filename_parse(const char *name, uint64_t *number)
 {
-    bool is_manifest = !strncmp(name, MANIFEST, sizeof MANIFEST - 1);
+    bool is_manifest =
+        *name == *MANIFEST && !strncmp(name, MANIFEST, sizeof MANIFEST - 1);
     bool is_number = *name >= '0' && *name <= '9';
     if (!is_manifest && !is_number) return parse_fixed(name);
     const char *p = is_manifest ? name + sizeof MANIFEST - 1 : name;
     uint64_t value;
-    if (strlen(p) > DIGITS_MAX + ENDING_BYTES_MAX || !take_number(&p, &value))
-        return FILENAME_STRANGER;
+    if (!take_number(&p, &value)) return FILENAME_STRANGER;
     enum filename_kind kind = FILENAME_STRANGER;
     if (is_manifest && *p == 0) kind = FILENAME_MANIFEST;
     if (!is_manifest && !strcmp(p, ".log")) kind = FILENAME_LOG;

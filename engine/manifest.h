@@ -64,16 +64,19 @@ struct store_state {
     uint64_t next_file;
     seqno last_seq;
     struct wal_chain chain; /* that the oldest log continues */
-    struct store_log logs[STORE_LOGS_MAX];
-    size_t log_count;
     struct store_table *tables;
     size_t table_count, table_capacity;
     slice pointer_keys[LEVELS_MAX];
+    size_t log_count;
+    /* large: a store whose state is all zeros up to here holds nothing that needs freeing */
+    struct store_log logs[STORE_LOGS_MAX];
     struct books books;
 };
 
 void store_state_init(struct store_state *s);
 void store_state_deinit(struct store_state *s, struct mem *mem);
+/* Everything goes over to `to`; `from` may still be deinitialized. */
+void store_state_move(struct store_state *to, struct store_state *from);
 /* ERR_CORRUPT when the edit does not fit the state (a file twice, or not there).
  * ERR_NOMEM: the state is as before. */
 enum err store_state_apply(struct store_state *s, const struct edit *edit,

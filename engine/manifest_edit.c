@@ -11,7 +11,9 @@
 
 void store_state_init(struct store_state *s)
 {
-    *s = (struct store_state){.next_file = 1};
+    memset(s, 0, offsetof(struct store_state, logs));
+    memset(&s->books, 0, sizeof s->books);
+    s->next_file = 1;
 }
 
 void store_state_deinit(struct store_state *s, struct mem *mem)
@@ -23,6 +25,12 @@ void store_state_deinit(struct store_state *s, struct mem *mem)
         mem_free(mem, (void *)s->pointer_keys[i].data);
     s->tables = NULL;
     s->table_count = s->table_capacity = 0;
+}
+
+void store_state_move(struct store_state *to, struct store_state *from)
+{
+    *to = *from;
+    memset(from, 0, offsetof(struct store_state, logs));
 }
 
 static enum err misfit(struct err_detail *why, const char *what, uint64_t number)

@@ -48,19 +48,19 @@ struct recovery {
     struct disk_dir *dir;
     bool read_only;          /* files are opened for reading: it will not be settled */
     struct sst_files *files; /* for the tables */
-    struct store_state state;
     struct recovered_log manifest;
     struct wal_chain manifest_chain;
     size_t last; /* index of the log in which the chain ends: it becomes the active one */
     struct wal_chain chain;        /* at that end */
     struct wal_position watermark; /* greatest one that was read */
-    struct books books;            /* at that end */
     seqno last_seq;
     struct table **tables; /* as state.tables, opened */
     uint64_t records;      /* of all logs, for the log line */
     uint64_t cut_bytes;
     size_t leftover_count;
+    struct store_state state; /* the manifest's */
     /* large, and cleared only as far as the counts say: */
+    struct books books;                        /* at the end of the chain */
     struct recovered_log logs[STORE_LOGS_MAX]; /* as state.logs */
     struct leftover leftovers[LEFTOVERS_MAX];  /* by recover_settle: they may go now */
 };

@@ -283,7 +283,7 @@ static void init(struct recovery *r, const struct db_env *env,
                  const struct options *options, struct disk_dir *dir,
                  struct sst_files *files)
 {
-    memset(r, 0, offsetof(struct recovery, logs));
+    memset(r, 0, offsetof(struct recovery, state));
     store_state_init(&r->state);
     r->env = env;
     r->options = options;

@@ -17,11 +17,12 @@ uint64_t rng_next(struct rng *r)
 
 uint64_t rng_below(struct rng *r, uint64_t bound)
 {
-    /* Reject the numbers above the last whole multiple of bound: no bias. */
-    uint64_t limit = UINT64_MAX - UINT64_MAX % bound, x;
+    /* Reject the numbers above the last whole multiple of bound: no bias. Hardly any number
+     * is near enough to the end to be worth the division that tells. */
+    uint64_t x;
     do
         x = rng_next(r);
-    while (x >= limit);
+    while (x > UINT64_MAX - bound && x >= UINT64_MAX - UINT64_MAX % bound);
     return x % bound;
 }
 

@@ -22,12 +22,9 @@
 static int name_check(const char *name)
 {
     assert(name);
-    size_t n = 0, dots = 0;
-    for (; name[n]; n++) {
-        if (name[n] == '/') return -EINVAL;
-        dots += name[n] == '.';
-    }
-    if (n == 0 || (n == dots && n <= 2)) return -EINVAL;
+    size_t n = strlen(name);
+    if (n == 0 || memchr(name, '/', n)) return -EINVAL;
+    if (n <= 2 && name[0] == '.' && name[n - 1] == '.') return -EINVAL;
     return n <= DISK_NAME_MAX ? 0 : -ENAMETOOLONG;
 }
 
