@@ -128,8 +128,8 @@ rule_names() {
 plant_names() { echo 'typedef struct hidden hidden;' >> engine/arena.h; }
 
 rule_format() {
-    c_files | xargs -P 2 -I '{}' sh -c 'clang-format --dry-run -Werror "$1" >/dev/null 2>&1 ||
-        echo "$1: not formatted (clang-format -i)"' sh '{}' | sort
+    c_files | xargs -P 2 -n 30 sh -c 'said=$(clang-format --dry-run -Werror "$@" 2>&1) ||
+        printf "%s\n" "$said"' sh | grep -v '^ ' | sort
 }
 plant_format() { echo 'int   badly( int a ) ;' > engine/planted.h; }
 
