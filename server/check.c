@@ -11,6 +11,7 @@
 #include "engine/filename.h"
 #include "engine/repair.h"
 #include "server/buf.h"
+#include "server/config.h"
 #include "server/recount.h"
 
 #define JSON_BYTES_MAX (64u * 1024 * 1024)
@@ -59,6 +60,12 @@ enum check_parsed check_parse(struct check *c, int argc, const char *const *argv
     if (c->repair && c->dump) mistake(wrong, "--repair and --dump", ": one at a time");
     if (c->json && c->dump) mistake(wrong, "--json and --dump", ": a dump is text");
     if (!c->path) mistake(wrong, "", "no directory was given");
+    if (c->path && strlen(c->path) >= CONFIG_TEXT_BYTES) {
+        char limit[64];
+        snprintf(limit, sizeof limit, "...: too long a path: the limit is %d bytes",
+                 CONFIG_TEXT_BYTES - 1);
+        mistake(wrong, c->path, limit);
+    }
     return *wrong ? CHECK_BAD : CHECK_RUN;
 }
 

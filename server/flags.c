@@ -1,5 +1,6 @@
 #include "server/flags.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 static enum flags_result bad(char error[FLAGS_ERROR_BYTES], const char *flag,
@@ -69,6 +70,7 @@ bool flags_split_dir(const char *dir, char parent[CONFIG_TEXT_BYTES],
                      char name[CONFIG_TEXT_BYTES])
 {
     size_t end = strlen(dir);
+    assert(end < CONFIG_TEXT_BYTES);
     while (end > 0 && dir[end - 1] == '/')
         end--;
     size_t start = end;

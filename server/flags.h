@@ -18,7 +18,8 @@ enum flags_result flags_parse(struct config *c, int argc, const char *const *arg
                               char error[FLAGS_ERROR_BYTES]);
 /* The text of --help, a line for each flag. Returns its size, which is below n. */
 size_t flags_help(char *out, size_t n);
-/* Takes "a/b/c" apart into "a/b" and "c". False: it does not end in a name. */
+/* Takes "a/b/c" apart into "a/b" and "c". False: it does not end in a name.
+ * REQUIRES: it is as short as CONFIG_TEXT_BYTES says. */
 bool flags_split_dir(const char *dir, char parent[CONFIG_TEXT_BYTES],
                      char name[CONFIG_TEXT_BYTES]);
 

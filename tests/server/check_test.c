@@ -6,6 +6,7 @@
 
 #include "fault/plan.h"
 #include "server/check.h"
+#include "server/config.h"
 
 static struct teststore t;
 static char complaint[512];
@@ -239,6 +240,21 @@ static void what_was_not_understood_is_a_document_too(void)
     CHECK_TEXT(complaint, "--repare: not understood");
 }
 
+/* Cut to what there is room for, it would be the path of another directory. */
+static void a_path_without_room_is_refused_and_not_cut(void)
+{
+    char path[CONFIG_TEXT_BYTES + 1], wrong[CHECK_WRONG_BYTES];
+    const char *words[] = {"p", path};
+    struct check c = {0};
+    memset(path, 'd', sizeof path);
+    path[CONFIG_TEXT_BYTES] = 0;
+    CHECK_INT(check_parse(&c, 2, words, wrong), CHECK_BAD);
+    CHECK(strstr(wrong, "too long a path: the limit is 511 bytes") != NULL);
+    path[CONFIG_TEXT_BYTES - 1] = 0;
+    c.path = NULL;
+    CHECK_INT(check_parse(&c, 2, words, wrong), CHECK_RUN);
+}
+
 CU_TestInfo server_check_tests[] = {
     {"a_sound_store_is_one_word_and_zero", a_sound_store_is_one_word_and_zero},
     {"a_finding_is_a_line_with_its_place_and_one",
@@ -257,5 +273,7 @@ CU_TestInfo server_check_tests[] = {
      arguments_come_in_any_order_and_others_are_refused},
     {"what_was_not_understood_is_a_document_too",
      what_was_not_understood_is_a_document_too},
+    {"a_path_without_room_is_refused_and_not_cut",
+     a_path_without_room_is_refused_and_not_cut},
     CU_TEST_INFO_NULL,
 };
