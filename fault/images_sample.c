@@ -60,9 +60,9 @@ static void choose_tears(struct images *im, struct rng *rng)
     }
 }
 
-void images_choose_random(struct images *im, struct rng *rng)
+/* After images_cut_points. */
+static void choose_random(struct images *im, struct rng *rng)
 {
-    images_cut_points(im);
     if (im->profile == DISK_O) {
         uint32_t point = *u32_at(&im->points, pick(rng, im->points.count));
         images_choose_prefix(im, point, false);
@@ -78,8 +78,9 @@ int images_random(struct images *im, struct rng *rng, uint64_t n, image_fn *fn, 
 {
     assert(im->open);
     int e = 0;
+    images_cut_points(im);
     for (uint64_t i = 0; i < n && !e; i++) {
-        images_choose_random(im, rng);
+        choose_random(im, rng);
         images_show(im);
         e = images_visit(im, 1, fn, arg);
     }
@@ -94,7 +95,7 @@ void images_keep(struct images *im, enum disk_sim_survivors survivors, struct rn
     bool all = survivors == DISK_SURVIVE_ALL;
     images_choose_prefix(im, all ? UINT32_MAX : 0, false);
     if (survivors == DISK_SURVIVE_RANDOM)
-        images_choose_random(im, rng);
+        choose_random(im, rng);
     else if (!all && (ordered || images_names_in_order(im)))
         images_choose_prefix(im, *u32_at(&im->points, 0), !ordered);
     images_show(im);

@@ -209,7 +209,6 @@ int images_visit(struct images *im, uint64_t weight, image_fn *fn, void *arg);
 void images_cut_points(struct images *im);
 /* Chooses what a cut after micro-op `point` leaves: of entries (J), of all (O). */
 void images_choose_prefix(struct images *im, uint32_t point, bool entries_only);
-void images_choose_random(struct images *im, struct rng *rng);
 void images_choose_one(const struct images *im, struct image_reg *r, uint32_t point);
 
 #endif
