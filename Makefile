@@ -73,9 +73,10 @@ TEST_SRC   := $(wildcard tests/*.c tests/support/*.c) $(THREAD_SRC)
 endif
 # Those that take longest start first, so that no processor waits for them in the end.
 LONG       := $(patsubst %,tests/%_test.c,engine/db_work engine/liveness crash/interleave \
-                engine/riptide crash/merging fault/images crash/explore)
-SUITES     := $(sort $(filter %_test.c,$(TEST_SRC)))
-SUITES     := $(filter $(LONG),$(SUITES)) $(filter-out $(LONG),$(SUITES))
+                engine/riptide crash/merging fault/images crash/explore \
+                e2e/package_index e2e/kill e2e/damage)
+long_first = $(filter $(1),$(LONG)) $(sort $(filter-out $(LONG),$(1)))
+SUITES     := $(call long_first,$(filter %_test.c,$(TEST_SRC)))
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -294,7 +295,7 @@ TSAN_SUITES += $(addprefix engine/db_work/,worker_threads_come_to_the_same_conte
 
 TEST_STEPS += e2e
 CI_STEPS   += e2e-asan
-E2E_SUITES := $(wildcard tests/e2e/*_test.c)
+E2E_SUITES := $(call long_first,$(wildcard tests/e2e/*_test.c))
 E2E_SRC    := $(wildcard tests/e2e/*.c tests/support/*.c)
 
 $(BUILD)/e2e/suites.inc: $(E2E_SUITES) Makefile
