@@ -109,6 +109,7 @@ struct db {
     /* files */
     struct version *version;
     struct wal_writer manifest;
+    uint64_t manifest_begin; /* its size when it was new */
     uint64_t next_file;
     size_t spare_count;
     struct freed_log freed[FREED_MAX];

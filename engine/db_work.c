@@ -1,21 +1,21 @@
 /* Background work: starting jobs, and installing what they bring back.
  *
- *   flush | compact | prepare a log  --done-->  edit queue  --names job, manifest job-->
- *                                                        install > garbage > clean
+ *   flush | compact | prepare a log  --done-->  edit queue  --manifest job-->  install
+ *                                                                      garbage > clean
  *
  * One job of each kind at a time. A job's files count only when the manifest job that
  * names them has returned; only then does the owner install them, and only what such an
  * edit has freed is deleted or recycled.
  *
- * The directory is synced for one finished work after the other, never by two jobs at the
+ * It is the manifest job that syncs the directory first, so that no two jobs ever do at the
  * same time. When that fails, what other jobs have made meanwhile is in the same doubt: a
  * later sync need not cover its names, so it counts as failed, too (R13). [INV-42]
  *
  * What fails is tried again after a pause, from the start and into new files:
  * - a flush, a compaction, a new log: what they left behind is deleted;
- * - an edit: whether it is durable nobody knows, so the state goes as a whole into a new
- *   manifest, and until the pointer to that one is durable nothing is deleted that either
- *   outcome names [INV-5];
+ * - an edit: whether it is durable nobody knows, so the state before it goes as a whole into
+ *   a new manifest, where the edit follows; until the pointer to that one is durable nothing
+ *   is deleted that either outcome names [INV-5];
  * - a write or sync of a log: that file is given up. The active memtable becomes immutable
  *   and all of them are flushed, from memory; their edits drop the failed logs and say
  *   where the chain stood at the last settled record. A record that was refused can come
@@ -61,14 +61,15 @@ struct reserve {
     struct err_detail why;
 };
 
-/* Makes an edit durable. */
+/* Makes an edit durable, and before it the names of the files that it names; or the whole
+ * state, in a new manifest. */
 struct amend {
     struct disk_dir *dir;
-    struct work *subject; /* whose result it puts in force */
+    struct work *subject; /* whose result it puts in force; NULL: a new manifest */
     struct wal_writer writer;
-    bool roll; /* to a new manifest, whose bytes are the whole state */
-    uint64_t number;
+    uint64_t number; /* of a new manifest */
     struct edit_bytes bytes;
+    int names_result; /* of the sync of the directory */
     enum err err;
     struct err_detail why;
 };
@@ -87,8 +88,6 @@ struct work {
     bool applied;        /* its edit is part of db->state */
     bool named;          /* the names of its files are durable */
     uint64_t names_lost; /* db->names_lost when it began */
-    struct disk_dir *dir;
-    int names_result; /* of the sync of the directory */
     union {
         struct flush flush;
         struct compaction compaction;
@@ -521,13 +520,6 @@ static void notice_room(struct db *db)
 
 /* ---- names ---- */
 
-static void names_job(struct job *job)
-{
-    struct work *w = (struct work *)job;
-    enum site site = w->kind == WORK_PREPARE ? SITE_WAL_DIRSYNC : SITE_SST_DIRSYNC;
-    w->names_result = disk_dir_sync(w->dir, site);
-}
-
 static void work_failed(struct db *db, struct work *w, const struct err_detail *why);
 
 static void lose_names(struct db *db, int rc)
@@ -544,51 +536,45 @@ static void names_failed(struct db *db, struct work *w)
     work_failed(db, w, &why);
 }
 
-/* For the work whose edit is next. False: its names are durable, or there is none. */
-static bool start_names(struct db *db)
+/* Finished work whose files were made before a sync of the directory failed. */
+static void drop_nameless(struct db *db)
 {
-    while (db->edits && !db->edits->named) {
+    while (db->edits && !db->edits->named && db->edits->names_lost != db->names_lost) {
         struct work *w = db->edits;
         db->edits = w->next;
-        if (w->names_lost != db->names_lost) {
-            names_failed(db, w);
-            continue;
-        }
-        w->dir = db->dir;
-        w->job.run = names_job;
-        w->job.class = JOB_METADATA;
-        db->editing = true;
-        submit(db, w);
-        return true;
+        names_failed(db, w);
     }
-    return false;
 }
 
-static void names_returned(struct db *db, struct work *w)
+static void names_are_durable(struct db *db, struct work *w)
 {
-    db->editing = false;
-    if (w->names_result) {
-        lose_names(db, w->names_result);
-        names_failed(db, w);
-        return;
-    }
-    db->retry[w->kind] = (struct retry){0};
     w->named = true;
-    w->next = db->edits;
-    db->edits = w;
+    db->retry[w->kind] = (struct retry){0};
 }
 
 /* ---- edits ---- */
+
+static enum err sync_names(struct amend *a)
+{
+    if (a->subject->named) return ERR_OK;
+    bool log = a->subject->kind == WORK_PREPARE;
+    int rc = disk_dir_sync(a->dir, log ? SITE_WAL_DIRSYNC : SITE_SST_DIRSYNC);
+    a->names_result = rc;
+    if (!rc) return ERR_OK;
+    return err_set(&a->why, err_from_os(rc), rc, "sync of the directory");
+}
 
 static void amend_job(struct job *job)
 {
     struct amend *a = &((struct work *)job)->amend;
     size_t length = a->bytes.size - WAL_HEADER_BYTES;
-    if (a->roll)
+    if (!a->subject) {
         a->err = manifest_create(a->dir, a->number, a->bytes.data, length, &a->writer,
                                  &a->why);
-    else
-        a->err = manifest_append(&a->writer, a->bytes.data, length, &a->why);
+        return;
+    }
+    a->err = sync_names(a);
+    if (!a->err) a->err = manifest_append(&a->writer, a->bytes.data, length, &a->why);
 }
 
 /* What the finished work changes, as an edit; arrays are allocated from mem. */
@@ -637,34 +623,27 @@ static enum err describe(struct db *db, const struct work *w, struct edit *edit)
     }
 }
 
-/* Fills the job with the bytes of the next edit; or of the whole state, when the manifest
- * has grown enough to be rolled over or the edit has been tried before. */
-static enum err fill_amend(struct db *db, struct amend *a, struct err_detail *why)
+static void edit_free(struct db *db, struct edit *edit)
+{
+    mem_free(db->env.mem, edit->added);
+    mem_free(db->env.mem, edit->deleted);
+}
+
+static enum err encode_edit(struct db *db, struct amend *a)
 {
     struct edit edit = {0};
-    enum err e = ERR_OK;
-    a->bytes.mem = db->env.mem;
-    a->dir = db->dir;
-    a->roll = db->manifest_doubt || a->subject->applied ||
-              db->manifest.offset >= db->options.manifest_bytes;
-    if (a->roll) {
-        a->number = db->next_file++;
-        db->state.manifest = a->number;
-    }
-    if (!a->subject->applied) {
-        e = describe(db, a->subject, &edit);
-        if (!e) e = store_state_apply(&db->state, &edit, db->env.mem, why);
-        if (!e) a->subject->applied = true;
-    }
-    db->state.next_file = db->next_file;
-    if (!e) e = edit_bytes_begin(&a->bytes);
-    if (!e)
-        e = a->roll ? store_state_encode(&db->state, &a->bytes)
-                    : edit_encode(&edit, &a->bytes);
-    mem_free(db->env.mem, edit.added);
-    mem_free(db->env.mem, edit.deleted);
-    a->writer = db->manifest;
+    enum err e = describe(db, a->subject, &edit);
+    if (!e) e = edit_encode(&edit, &a->bytes);
+    edit_free(db, &edit);
     return e;
+}
+
+static enum err encode_state(struct db *db, struct amend *a)
+{
+    a->number = db->next_file++;
+    db->state.manifest = a->number;
+    db->state.next_file = db->next_file;
+    return store_state_encode(&db->state, &a->bytes);
 }
 
 /* The edit has not become durable, or nobody knows: its work is the next one to be put in
@@ -674,25 +653,54 @@ static void amend_failed(struct db *db, struct work *w, const struct err_detail 
     struct amend *a = &w->amend;
     note_trouble(db, WORK_AMEND, why); /* which may be part of w */
     db->editing = false;
-    a->subject->next = db->edits;
-    db->edits = a->subject;
-    if (a->roll && a->writer.file && a->writer.file != db->manifest.file)
+    if (a->subject) {
+        a->subject->next = db->edits;
+        db->edits = a->subject;
+    } else if (a->writer.file && a->writer.file != db->manifest.file) {
         disk_close(a->writer.file);
+    }
     mem_free(db->env.mem, a->bytes.data);
     mem_free(db->env.mem, w);
 }
 
+/* Nothing was written: its work has failed, not the edit. */
+static void amend_nameless(struct db *db, struct work *w)
+{
+    struct work *subject = w->amend.subject;
+    lose_names(db, w->amend.names_result);
+    db->editing = false;
+    mem_free(db->env.mem, w->amend.bytes.data);
+    mem_free(db->env.mem, w);
+    names_failed(db, subject);
+}
+
+/* The manifest has grown enough, or nobody knows what it says. */
+static bool rolls_over(const struct db *db)
+{
+    uint64_t size = db->manifest.offset;
+    return db->manifest_doubt ||
+           (size >= db->options.manifest_bytes && size > db->manifest_begin);
+}
+
+/* The next edit, or before it a new manifest. */
 static void start_amend(struct db *db)
 {
-    if (db->editing || rests(db, WORK_AMEND) || start_names(db) || !db->edits) return;
+    if (db->editing || rests(db, WORK_AMEND)) return;
+    drop_nameless(db);
+    if (!db->edits && !db->manifest_doubt) return;
     struct work *w = work_new(db, WORK_AMEND, JOB_METADATA, amend_job);
     if (!w) return;
     struct err_detail why = {.code = ERR_OK};
-    w->amend = (struct amend){.subject = db->edits};
-    db->edits = db->edits->next;
-    enum err e = fill_amend(db, &w->amend, &why);
+    struct amend *a = &w->amend;
+    *a = (struct amend){.dir = db->dir, .bytes.mem = db->env.mem, .writer = db->manifest};
+    if (!rolls_over(db)) {
+        a->subject = db->edits;
+        db->edits = a->subject->next;
+    }
+    enum err e = edit_bytes_begin(&a->bytes);
+    if (!e) e = a->subject ? encode_edit(db, a) : encode_state(db, a);
     if (e) {
-        if (why.code == ERR_OK) err_set(&why, e, 0, "preparing a manifest edit");
+        err_set(&why, e, 0, "preparing a manifest edit");
         amend_failed(db, w, &why);
         return;
     }
@@ -716,6 +724,17 @@ static enum err install_subject(struct db *db, struct work *w)
     return e;
 }
 
+static enum err apply(struct db *db, struct work *w, struct err_detail *why)
+{
+    if (w->applied) return ERR_OK;
+    struct edit edit = {0};
+    enum err e = describe(db, w, &edit);
+    if (!e) e = store_state_apply(&db->state, &edit, db->env.mem, why);
+    edit_free(db, &edit);
+    w->applied = !e;
+    return e;
+}
+
 /* What the edit that is in force says becomes true in memory, too. Until it is no other
  * edit is begun. */
 static void install(struct db *db)
@@ -724,10 +743,11 @@ static void install(struct db *db)
     if (!w || rests(db, WORK_AMEND)) return;
     /* The file of the flushed log may be in the middle of a sync. [INV-40] */
     if (w->kind == WORK_FLUSH && db->syncing) return;
-    enum err e = install_subject(db, w);
+    struct err_detail why = {.code = ERR_OK};
+    enum err e = apply(db, w, &why);
+    if (!e) e = install_subject(db, w);
     if (e) {
-        struct err_detail why;
-        err_set(&why, e, 0, "installing a manifest edit");
+        if (why.code == ERR_OK) err_set(&why, e, 0, "installing a manifest edit");
         note_trouble(db, WORK_AMEND, &why);
         return;
     }
@@ -742,14 +762,17 @@ static void amend_succeeded(struct db *db, struct work *w)
 {
     struct amend *a = &w->amend;
     db->stats.manifest_bytes_written += a->bytes.size;
-    if (a->roll) {
+    if (a->subject) {
+        names_are_durable(db, a->subject);
+        db->uninstalled = a->subject;
+    } else {
         uint64_t old = db->manifest.log;
         disk_close(db->manifest.file);
         add_garbage(db, FILENAME_MANIFEST, old);
+        db->manifest_doubt = db->editing = false;
+        db->manifest_begin = a->writer.offset;
     }
     db->manifest = a->writer;
-    db->manifest_doubt = false;
-    db->uninstalled = a->subject;
     mem_free(db->env.mem, a->bytes.data);
     mem_free(db->env.mem, w);
     install(db);
@@ -945,14 +968,28 @@ static void meet_full_disk(struct db *db, enum work_kind kind,
         db->lent = true;
 }
 
+static void edit_failed(struct db *db, struct work *w, const struct err_detail *why)
+{
+    struct amend *a = &w->amend;
+    if (a->names_result) {
+        amend_nameless(db, w);
+        return;
+    }
+    db->manifest_doubt = true;
+    if (a->subject) {
+        names_are_durable(db, a->subject);
+    } else {
+        lose_names(db, -why->os_error); /* it may have been such a sync */
+        add_garbage(db, FILENAME_MANIFEST, a->number);
+    }
+    meet_full_disk(db, WORK_AMEND, why);
+    amend_failed(db, w, why);
+}
+
 static void work_failed(struct db *db, struct work *w, const struct err_detail *why)
 {
     if (w->kind == WORK_AMEND) {
-        db->manifest_doubt = true;
-        if (w->amend.roll) lose_names(db, -why->os_error); /* perhaps */
-        if (w->amend.roll) add_garbage(db, FILENAME_MANIFEST, w->amend.number);
-        meet_full_disk(db, w->kind, why);
-        amend_failed(db, w, why);
+        edit_failed(db, w, why);
         return;
     }
     note_trouble(db, w->kind, why);
@@ -966,10 +1003,6 @@ static void finish(struct db *db, struct work *w)
     const struct err_detail *why = NULL;
     if (result(w, &why)) {
         work_failed(db, w, why);
-        return;
-    }
-    if (w->job.run == names_job) {
-        names_returned(db, w);
         return;
     }
     switch (w->kind) {
@@ -1058,6 +1091,7 @@ static void start_without_room(struct db *db)
 static void start_all(struct db *db)
 {
     install(db);
+    start_clean(db);
     start_amend(db);
     if (!db->closing) {
         come_back(db);
@@ -1072,7 +1106,6 @@ static void start_all(struct db *db)
         }
         start_amend(db);
     }
-    start_clean(db);
 }
 
 static bool reap_one(struct db *db)

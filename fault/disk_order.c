@@ -317,13 +317,14 @@ static void require_durable(struct disk_order *o, enum order_rule rule, enum sit
 }
 
 /* A file that an edit names. A log must be found, with what it held before anybody named
- * it: the records that follow are the business of replies. */
+ * it: the records that follow are the business of replies. An edit that gave it up and has
+ * failed is taken back by the next manifest. */
 static void require_named(struct disk_order *o, enum site site, const struct entry *e,
                           const struct inode *manifest)
 {
     const struct inode *i = e->inode;
     const struct naming *other = e->namings;
-    while (other && (other->manifest == manifest || !naming_counts(other)))
+    while (other && (other->manifest == manifest || !other->manifest->in_force))
         other = other->next;
     bool bytes = i->kind == KIND_WAL ? other || !i->first_due : inode_durable(i);
     require_durable(o, ORDER_EDIT, site, e, bytes);

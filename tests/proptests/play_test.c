@@ -118,7 +118,7 @@ static void every_schedule_with_few_preemptions_ends_well(void)
         struct playstage_census census;
         uint8_t tape[ROOM];
         size_t size = compile(stories[i].text, tape);
-        playstage_schedules(&stage, tape, size, stories[i].preemptions, 20000, &census,
+        playstage_schedules(&stage, tape, size, stories[i].preemptions, 40000, &census,
                             &last);
         printf("     %u schedules, %u orders of calls: %s\n", census.schedules,
                census.distinct, stories[i].text);
