@@ -2,8 +2,9 @@
  *
  * A leftover of an attempt that was cut or failed may have the name already. It is neither
  * emptied nor written on: what a failed sync of its bytes, its size or its name has left
- * behind nobody knows, and a later sync need not cover it (R11, R13 in
- * docs/crash-model.md). It goes, and the new file is a new entry of the directory.
+ * behind nobody knows, and a later sync need not cover it (R13 in docs/crash-model.md); and
+ * a switch of the pointer that was cut may have left CURRENT.tmp as a second name of
+ * CURRENT. It goes, and the new file is a new entry of the directory.
  * Tests: tests/engine/new_file_test.c
  */
 #ifndef ENGINE_NEW_FILE_H

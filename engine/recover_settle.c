@@ -276,15 +276,6 @@ static enum err confirm_pointer(struct recovery *r, struct err_detail *why)
     return e;
 }
 
-/* A switch that was cut may have left CURRENT.tmp behind as a second name of CURRENT:
- * emptying the one would empty the other. */
-static enum err drop_tmp(struct recovery *r, struct err_detail *why)
-{
-    int rc = disk_unlink(r->dir, FILENAME_CURRENT_TMP, SITE_CURRENT_UNLINK);
-    if (!rc || rc == -ENOENT) return ERR_OK;
-    return err_set(why, err_from_os(rc), rc, FILENAME_CURRENT_TMP ": unlink");
-}
-
 static enum err settle_files(struct recovery *r, struct err_detail *why)
 {
     size_t unsettled = first_unsettled_log(r);
@@ -299,8 +290,6 @@ static enum err settle_files(struct recovery *r, struct err_detail *why)
         if (e) return e;
     }
     if (!logs_change && settled && r->manifest.marked) return ERR_OK;
-    enum err e = drop_tmp(r, why);
-    if (e) return e;
     return logs_change || !settled ? new_manifest(r, why) : confirm_pointer(r, why);
 }
 
