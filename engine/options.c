@@ -19,7 +19,7 @@ void options_init(struct options *o)
         .cache_bytes = 64u << 20,
         .map_tables = sizeof(void *) >= 8,
         .open_tables_max = 1000,
-        .level0_tables = 8,
+        .level0_tables = 4,
         .level1_bytes = 0,
         .level_ratio = 10,
         .manifest_bytes = 1u << 20,

@@ -46,7 +46,7 @@ struct options {
     size_t cache_bytes;        /* block cache; 0: none; default 64 MiB */
     bool map_tables;           /* read through memory maps; default: true on 64 bits */
     size_t open_tables_max;    /* tables with an open descriptor; default 1000 */
-    unsigned level0_tables;    /* compact level 0 from this many on; default 8 */
+    unsigned level0_tables;    /* compact level 0 from this many on; default 4 */
     size_t level1_bytes;       /* target of level 1; 0, the default: three memtables, but
                                   at least 10 MiB */
     unsigned level_ratio;      /* size ratio of neighbouring levels; default 10 */
