@@ -72,8 +72,8 @@ ifeq ($(VARIANT),tsan)
 TEST_SRC   := $(wildcard tests/*.c tests/support/*.c) $(THREAD_SRC)
 endif
 # Those that take longest start first, so that no processor waits for them in the end.
-LONG       := $(patsubst %,tests/%_test.c,engine/db_work engine/liveness crash/interleave \
-                engine/riptide crash/merging fault/images crash/explore \
+LONG       := $(patsubst %,tests/%_test.c,crash/interleave engine/db_work proptests/play \
+                engine/riptide engine/liveness crash/merging fault/images crash/explore \
                 e2e/package_index e2e/kill e2e/damage)
 long_first = $(filter $(1),$(LONG)) $(sort $(filter-out $(LONG),$(1)))
 SUITES     := $(call long_first,$(filter %_test.c,$(TEST_SRC)))
@@ -641,13 +641,14 @@ FUZZ_TARGETS := resp wal
 FUZZ_SRC_resp := fuzz/fuzz_resp.c server/resp_parse.c server/number.c fault/rng.c
 FUZZ_SRC_wal  := fuzz/fuzz_wal.c fuzz/bytes_disk.c engine/wal_read.c engine/wal_write.c \
                  engine/batch.c engine/coding.c engine/crc32c.c engine/err.c \
-                 engine/filename.c fault/shim.c fault/sites.c fault/mem.c
+                 engine/filename.c engine/new_file.c fault/shim.c fault/sites.c fault/mem.c
 FUZZ_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -g -O2 -fno-omit-frame-pointer
 TEST_STEPS += fuzz-regress
 CI_STEPS   += fuzz-smoke bench-engine-smoke
 
 build/fuzz/mutate_wal.so: fuzz/mutate_wal.c engine/wal_write.c engine/coding.c \
-                          engine/crc32c.c engine/filename.c engine/err.c fault/rng.c \
+                          engine/crc32c.c engine/filename.c engine/new_file.c \
+                          engine/err.c fault/rng.c \
                           fault/shim.c fault/sites.c fault/mem.c
 	@mkdir -p $(@D)
 	$(CC) $(FUZZ_CFLAGS) -fPIC -shared -o $@ $^

@@ -780,30 +780,28 @@ static void amend_succeeded(struct db *db, struct work *w)
 
 /* ---- cleaning ---- */
 
-static int delete_file(struct disk_dir *dir, const struct garbage *g)
+/* Returns where it is unlinked. */
+static enum site garbage_name(const struct garbage *g, char name[FILENAME_BYTES])
 {
-    char name[FILENAME_BYTES];
     switch (g->kind) {
-    case FILENAME_LOG:
-        filename_log(g->number, name);
-        return disk_unlink(dir, name, SITE_WAL_UNLINK);
-    case FILENAME_RESERVE:
-        filename_reserve(g->number, name);
-        return disk_unlink(dir, name, SITE_WAL_UNLINK);
+    case FILENAME_LOG: filename_log(g->number, name); return SITE_WAL_UNLINK;
+    case FILENAME_RESERVE: filename_reserve(g->number, name); return SITE_WAL_UNLINK;
     case FILENAME_MANIFEST:
         filename_manifest(g->number, name);
-        return disk_unlink(dir, name, SITE_MANIFEST_UNLINK);
+        return SITE_MANIFEST_UNLINK;
     default:
         assert(g->kind == FILENAME_SST);
         filename_sst(g->number, name);
-        return disk_unlink(dir, name, SITE_SST_UNLINK);
+        return SITE_SST_UNLINK;
     }
 }
 
 static void clean_job(struct job *job)
 {
     struct clean *c = &((struct work *)job)->clean;
-    int rc = delete_file(c->dir, c->garbage);
+    char name[FILENAME_BYTES];
+    enum site site = garbage_name(c->garbage, name);
+    int rc = disk_unlink(c->dir, name, site);
     c->failed = rc == -ENOENT ? 0 : rc;
 }
 
@@ -998,6 +996,14 @@ static void work_failed(struct db *db, struct work *w, const struct err_detail *
     discard(db, w);
 }
 
+static void tell_undeleted(struct db *db, const struct clean *c)
+{
+    char name[FILENAME_BYTES];
+    garbage_name(c->garbage, name);
+    db_log(db, LOG_WARNING, "%s: cannot be deleted, which the next start tries again: %s",
+           name, strerror(-c->failed));
+}
+
 static void finish(struct db *db, struct work *w)
 {
     const struct err_detail *why = NULL;
@@ -1014,9 +1020,7 @@ static void finish(struct db *db, struct work *w)
         notice_room(db);
         break;
     case WORK_CLEAN:
-        if (w->clean.failed)
-            db_log(db, LOG_WARNING, "cannot delete an old file: error %d",
-                   -w->clean.failed);
+        if (w->clean.failed) tell_undeleted(db, &w->clean);
         /* Remains of failed attempts do not count: they would call for the next one. */
         if (w->clean.garbage->origin != LEFTOVER) try_at_once(db);
         discard(db, w);

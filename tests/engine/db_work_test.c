@@ -294,6 +294,29 @@ static void a_failed_sync_of_names_covers_nothing_that_was_made_before(void)
     teststore_deinit(&t);
 }
 
+static void a_file_that_cannot_be_deleted_is_named_with_the_reason(void)
+{
+    struct teststore t;
+    struct plan plan = {.pattern = "fs/sst/unlink/eio", .kth = 1};
+    teststore_init(&t);
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    for (int round = 0; round < 2; round++) {
+        teststore_fill(&t, "a", 8, 100, round);
+        REQUIRE_INT(db_flush(t.db), ERR_OK);
+    }
+    REQUIRE_INT(plan_arm(&plan), 0);
+    REQUIRE_INT(db_compact(t.db), ERR_OK);
+    db_step(t.db);
+    CHECK_INT(plan.fired, 1);
+    plan_disarm_all();
+    CHECK(strstr(t.log, ".sst: cannot be deleted, which the next start tries again: "
+                        "Input/output error") != NULL);
+    teststore_reopen(&t);
+    REQUIRE_INT(db_settle(t.db), ERR_OK);
+    CHECK_INT(teststore_count(&t, ".sst"), 1);
+    teststore_deinit(&t);
+}
+
 /* A put that finds no log ready waits for a sync of several megabytes. */
 static void as_many_logs_are_kept_ready_as_was_asked_for(void)
 {
@@ -595,6 +618,8 @@ CU_TestInfo engine_db_work_tests[] = {
     {"files_that_nobody_names_are_deleted", files_that_nobody_names_are_deleted},
     {"a_failed_sync_of_names_covers_nothing_that_was_made_before",
      a_failed_sync_of_names_covers_nothing_that_was_made_before},
+    {"a_file_that_cannot_be_deleted_is_named_with_the_reason",
+     a_file_that_cannot_be_deleted_is_named_with_the_reason},
     {"as_many_logs_are_kept_ready_as_was_asked_for",
      as_many_logs_are_kept_ready_as_was_asked_for},
     {"a_compaction_of_everything_leaves_one_level",
