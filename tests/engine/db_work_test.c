@@ -300,11 +300,11 @@ static void a_file_that_cannot_be_deleted_is_named_with_the_reason(void)
     struct plan plan = {.pattern = "fs/sst/unlink/eio", .kth = 1};
     teststore_init(&t);
     REQUIRE_INT(teststore_open(&t), ERR_OK);
+    REQUIRE_INT(plan_arm(&plan), 0);
     for (int round = 0; round < 2; round++) {
         teststore_fill(&t, "a", 8, 100, round);
         REQUIRE_INT(db_flush(t.db), ERR_OK);
     }
-    REQUIRE_INT(plan_arm(&plan), 0);
     REQUIRE_INT(db_compact(t.db), ERR_OK);
     db_step(t.db);
     CHECK_INT(plan.fired, 1);

@@ -109,7 +109,7 @@ static void every_schedule_with_few_preemptions_ends_well(void)
     } stories[] = {
         {2, "put a0 200; put b0 200; step; iterate; put a0 64; iterate; cut 0; scan"},
         {1, "put a0 200; flush; put a0 200; step; put a1 200; get a0; step; cut 1; scan"},
-        {1, "put a0 200; flush; put b0 200; flush; iterate; cut 2; scan"},
+        {2, "put a0 200; flush; put b0 200; iterate; del a0; iterate; cut 2; scan"},
     };
     for (size_t i = 0; i < sizeof stories / sizeof *stories; i++) {
         struct playstage stage = {.policy = SYNC_ALWAYS};
