@@ -16,11 +16,15 @@ out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
 export out
 
+# clang's analyzer follows 225,000 states of a function; with these it takes half the time,
+# and what it stops at is larger than nearly all of our functions.
+states=(-Xclang -analyzer-config -Xclang max-nodes=60000)
+
 lint() { # FILES on stdin, best the largest first; two at a time, one report a file
     xargs -r -P 2 -I '{}' bash -c \
         'f=$1; shift; clang-tidy --quiet "$f" -- "$@" > "$out/report.$$" 2>/dev/null ||
              { cat "$out/report.$$"; echo "$f" >> "$out/bad"; }; rm -f "$out/report.$$"' \
-        lint '{}' "${flags[@]}" -DFIU_ENABLE
+        lint '{}' "${flags[@]}" "${states[@]}" -DFIU_ENABLE
 }
 
 # A linter that finds nothing anywhere proves nothing: this one must be found.
