@@ -150,7 +150,7 @@ struct db {
 
     struct db_stats stats;
 
-    /* The manifest's, the edit in flight included. */
+    /* The manifest's. */
     struct store_state state;
     /* large, and not cleared when the store is opened, as the logs and books of `state` */
     struct books books;

@@ -68,6 +68,7 @@ struct amend {
     struct work *subject; /* whose result it puts in force; NULL: a new manifest */
     struct wal_writer writer;
     uint64_t number; /* of a new manifest */
+    bool switched;   /* CURRENT may name it */
     struct edit_bytes bytes;
     int names_result; /* of the sync of the directory */
     enum err err;
@@ -460,7 +461,9 @@ static void reserve_job(struct job *job)
     r->err = wal_reserve(r->dir, r->kind, r->size, &r->why);
 }
 
-/* Without room that for a flush waits until deletes have become a table. */
+/* Without room that for a flush waits until deletes have become a table. That for edits waits
+ * until an edit has succeeded: it would be given up for the next attempt, and that begun at
+ * once, without end. */
 static void start_reserve(struct db *db, enum reserve_kind kind)
 {
     if (!has_reserve(db) || db->reserved[kind] || db->reserving ||
@@ -468,7 +471,7 @@ static void start_reserve(struct db *db, enum reserve_kind kind)
         return;
     bool waits = db->immutable_count > 0 || db->has_deletes;
     if (db->no_room && kind == RESERVE_FLUSH && waits) return;
-    if (kind == RESERVE_EDIT && db->lent) return;
+    if (kind == RESERVE_EDIT && (db->lent || db->retry[WORK_AMEND].pause_us)) return;
     struct work *w = work_new(db, WORK_RESERVE, JOB_METADATA, reserve_job);
     if (!w) return;
     /* A table's blocks, filter and index are more than the log's records were, and a log ends
@@ -520,7 +523,8 @@ static void notice_room(struct db *db)
 
 /* ---- names ---- */
 
-static void work_failed(struct db *db, struct work *w, const struct err_detail *why);
+static void add_leftovers(struct db *db, const struct work *w);
+static void discard(struct db *db, struct work *w);
 
 static void lose_names(struct db *db, int rc)
 {
@@ -528,21 +532,19 @@ static void lose_names(struct db *db, int rc)
     db->names_error = rc ? rc : -EIO;
 }
 
-static void names_failed(struct db *db, struct work *w)
-{
-    struct err_detail why;
-    int rc = db->names_error;
-    err_set(&why, err_from_os(rc), rc, "sync of the directory");
-    work_failed(db, w, &why);
-}
-
-/* Finished work whose files were made before a sync of the directory failed. */
+/* Finished work whose files were made before a sync of the directory failed. That it was
+ * perhaps for lack of room has been met where it failed. */
 static void drop_nameless(struct db *db)
 {
     while (db->edits && !db->edits->named && db->edits->names_lost != db->names_lost) {
         struct work *w = db->edits;
+        struct err_detail why;
+        int rc = db->names_error;
+        err_set(&why, err_from_os(rc), rc, "sync of the directory");
         db->edits = w->next;
-        names_failed(db, w);
+        note_trouble(db, w->kind, &why);
+        add_leftovers(db, w);
+        discard(db, w);
     }
 }
 
@@ -569,8 +571,10 @@ static void amend_job(struct job *job)
     struct amend *a = &((struct work *)job)->amend;
     size_t length = a->bytes.size - WAL_HEADER_BYTES;
     if (!a->subject) {
-        a->err = manifest_create(a->dir, a->number, a->bytes.data, length, &a->writer,
-                                 &a->why);
+        a->err =
+            manifest_begin(a->dir, a->number, a->bytes.data, length, &a->writer, &a->why);
+        a->switched = !a->err;
+        if (!a->err) a->err = manifest_switch(a->dir, &a->writer, &a->why);
         return;
     }
     a->err = sync_names(a);
@@ -663,17 +667,6 @@ static void amend_failed(struct db *db, struct work *w, const struct err_detail 
     mem_free(db->env.mem, w);
 }
 
-/* Nothing was written: its work has failed, not the edit. */
-static void amend_nameless(struct db *db, struct work *w)
-{
-    struct work *subject = w->amend.subject;
-    lose_names(db, w->amend.names_result);
-    db->editing = false;
-    mem_free(db->env.mem, w->amend.bytes.data);
-    mem_free(db->env.mem, w);
-    names_failed(db, subject);
-}
-
 /* The manifest has grown enough, or nobody knows what it says. */
 static bool rolls_over(const struct db *db)
 {
@@ -707,8 +700,6 @@ static void start_amend(struct db *db)
     db->editing = true;
     submit(db, w);
 }
-
-static void discard(struct db *db, struct work *w);
 
 static enum err install_subject(struct db *db, struct work *w)
 {
@@ -769,6 +760,7 @@ static void amend_succeeded(struct db *db, struct work *w)
         uint64_t old = db->manifest.log;
         disk_close(db->manifest.file);
         add_garbage(db, FILENAME_MANIFEST, old);
+        db->retry[WORK_AMEND] = (struct retry){0};
         db->manifest_doubt = db->editing = false;
         db->manifest_begin = a->writer.offset;
     }
@@ -966,6 +958,20 @@ static void meet_full_disk(struct db *db, enum work_kind kind,
         db->lent = true;
 }
 
+static void work_failed(struct db *db, struct work *w, const struct err_detail *why);
+
+/* Nothing was written: its work has failed, not the edit. */
+static void amend_nameless(struct db *db, struct work *w)
+{
+    struct work *subject = w->amend.subject;
+    struct err_detail why = w->amend.why;
+    lose_names(db, w->amend.names_result);
+    db->editing = false;
+    mem_free(db->env.mem, w->amend.bytes.data);
+    mem_free(db->env.mem, w);
+    work_failed(db, subject, &why);
+}
+
 static void edit_failed(struct db *db, struct work *w, const struct err_detail *why)
 {
     struct amend *a = &w->amend;
@@ -978,7 +984,7 @@ static void edit_failed(struct db *db, struct work *w, const struct err_detail *
         names_are_durable(db, a->subject);
     } else {
         lose_names(db, -why->os_error); /* it may have been such a sync */
-        add_garbage(db, FILENAME_MANIFEST, a->number);
+        throw_away(db, FILENAME_MANIFEST, a->number, a->switched ? FREED : LEFTOVER);
     }
     meet_full_disk(db, WORK_AMEND, why);
     amend_failed(db, w, why);

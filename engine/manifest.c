@@ -59,15 +59,19 @@ static enum err write_tmp(struct disk_dir *dir, uint64_t number, struct err_deta
     return disk_error(why, rc, FILENAME_CURRENT_TMP ": write");
 }
 
-enum err manifest_point(struct disk_dir *dir, uint64_t number, struct err_detail *why)
+static enum err rename_tmp(struct disk_dir *dir, struct err_detail *why)
 {
-    enum err e = write_tmp(dir, number, why);
-    if (e) return e;
     int rc =
         disk_rename(dir, FILENAME_CURRENT_TMP, FILENAME_CURRENT, SITE_CURRENT_RENAME);
     if (rc) return disk_error(why, rc, FILENAME_CURRENT ": rename");
     rc = disk_dir_sync(dir, SITE_CURRENT_DIRSYNC);
     return disk_error(why, rc, FILENAME_CURRENT ": sync of the directory");
+}
+
+enum err manifest_point(struct disk_dir *dir, uint64_t number, struct err_detail *why)
+{
+    enum err e = write_tmp(dir, number, why);
+    return e ? e : rename_tmp(dir, why);
 }
 
 /* Takes apart what follows the magic: FORMAT, and the name of a manifest. */
@@ -134,8 +138,8 @@ enum err manifest_append(struct wal_writer *writer, uint8_t *frame, size_t lengt
     return e;
 }
 
-enum err manifest_create(struct disk_dir *dir, uint64_t number, uint8_t *frame,
-                         size_t length, struct wal_writer *writer, struct err_detail *why)
+enum err manifest_begin(struct disk_dir *dir, uint64_t number, uint8_t *frame,
+                        size_t length, struct wal_writer *writer, struct err_detail *why)
 {
     char name[FILENAME_BYTES];
     filename_manifest(number, name);
@@ -150,6 +154,19 @@ enum err manifest_create(struct disk_dir *dir, uint64_t number, uint8_t *frame,
     if (e) return e;
     rc = disk_dir_sync(dir, SITE_MANIFEST_DIRSYNC);
     if (rc) return err_set(why, err_from_os(rc), rc, "%s: sync of the directory", name);
-    e = manifest_point(dir, number, why);
+    return write_tmp(dir, number, why);
+}
+
+enum err manifest_switch(struct disk_dir *dir, struct wal_writer *writer,
+                         struct err_detail *why)
+{
+    enum err e = rename_tmp(dir, why);
     return e ? e : wal_mark(writer, 1, why);
+}
+
+enum err manifest_create(struct disk_dir *dir, uint64_t number, uint8_t *frame,
+                         size_t length, struct wal_writer *writer, struct err_detail *why)
+{
+    enum err e = manifest_begin(dir, number, frame, length, writer, why);
+    return e ? e : manifest_switch(dir, writer, why);
 }

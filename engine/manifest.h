@@ -135,6 +135,12 @@ extern const struct wal_sites manifest_sites;
 enum err manifest_create(struct disk_dir *dir, uint64_t number, uint8_t *frame,
                          size_t length, struct wal_writer *writer,
                          struct err_detail *why);
+/* The same in two steps. After an error of the first one nothing names the new manifest, and
+ * it may be deleted; after one of the second CURRENT may name either. */
+enum err manifest_begin(struct disk_dir *dir, uint64_t number, uint8_t *frame,
+                        size_t length, struct wal_writer *writer, struct err_detail *why);
+enum err manifest_switch(struct disk_dir *dir, struct wal_writer *writer,
+                         struct err_detail *why);
 /* Appends one encoded edit (a frame), syncs, and marks. */
 enum err manifest_append(struct wal_writer *writer, uint8_t *frame, size_t length,
                          struct err_detail *why);

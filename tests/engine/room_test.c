@@ -6,6 +6,7 @@
 #include "tests/support/teststore.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/db_state.h"
 #include "fault/plan.h"
@@ -134,6 +135,43 @@ static void an_edit_without_room_takes_the_reserve_of_edits(void)
     end(&t);
 }
 
+static int count_manifest(void *arg, const char *name)
+{
+    *(int *)arg += strncmp(name, "MANIFEST", 8) == 0;
+    return 0;
+}
+
+static int manifests(struct teststore *t)
+{
+    struct disk_dir *dir;
+    int n = 0;
+    REQUIRE_INT(disk_dir_open(t->disk, TESTSTORE_DIR, &dir), 0);
+    REQUIRE_INT(disk_list(dir, count_manifest, &n), 0);
+    disk_dir_close(dir);
+    return n;
+}
+
+/* What an attempt has written would take the room that the next one waits for. */
+static void a_new_manifest_that_found_no_room_goes(void)
+{
+    struct teststore t;
+    struct plan plan = {.pattern = "fs/manifest/write/enospc", .kth = 1, .sticky = true};
+    begin(&t, NULL);
+    REQUIRE_INT(plan_arm(&plan), 0);
+    REQUIRE_INT(teststore_put(&t, "a", "1"), ERR_OK);
+    CHECK_INT(db_flush(t.db), ERR_WRITES_REFUSED);
+    for (int i = 0; i < 50; i++)
+        pass(&t, 4000);
+    CHECK(plan.fired > 10);
+    CHECK(manifests(&t) <= 2);
+    plan_disarm_all();
+    for (int i = 0; i < 20 && t.db->no_room; i++)
+        pass(&t, 1000);
+    CHECK(!t.db->no_room);
+    CHECK_INT(manifests(&t), 1);
+    end(&t);
+}
+
 /* The first failure of a flush makes room: it is not waited for a pause to end. */
 static void what_failed_is_tried_again_as_soon_as_room_was_given_back(void)
 {
@@ -154,6 +192,7 @@ CU_TestInfo engine_room_tests[] = {
      a_full_level0_that_cannot_be_compacted_is_a_full_disk},
     {"an_edit_without_room_takes_the_reserve_of_edits",
      an_edit_without_room_takes_the_reserve_of_edits},
+    {"a_new_manifest_that_found_no_room_goes", a_new_manifest_that_found_no_room_goes},
     {"what_failed_is_tried_again_as_soon_as_room_was_given_back",
      what_failed_is_tried_again_as_soon_as_room_was_given_back},
     CU_TEST_INFO_NULL,
