@@ -196,7 +196,7 @@ asan: ## the suites under AddressSanitizer and UndefinedBehaviorSanitizer
 	  build/asan/run-tests --jobs $(JOBS) --timeout 400 --without crash/merging
 
 # Only suites in which threads meet: the others would cost minutes and show nothing.
-TSAN_SUITES = $(patsubst tests/%_test.c,%,$(wildcard tests/fault/sched*_test.c))
+TSAN_SUITES = $(patsubst tests/%_test.c,%,$(filter tests/fault/%,$(THREAD_SRC)))
 
 tsan: ## the suites with threads under ThreadSanitizer
 	@$(MAKE) $(SUB) VARIANT=tsan WERROR=-Werror build/tsan/run-tests
@@ -649,9 +649,9 @@ CI_STEPS   += fuzz-smoke bench-engine-smoke
 build/fuzz/mutate_wal.so: fuzz/mutate_wal.c engine/wal_write.c engine/coding.c \
                           engine/crc32c.c engine/filename.c engine/new_file.c \
                           engine/err.c fault/rng.c \
-                          fault/shim.c fault/sites.c fault/mem.c
+                          fault/shim.c fault/sites.c fault/mem.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(FUZZ_CFLAGS) -fPIC -shared -o $@ $^
+	$(CC) $(FUZZ_CFLAGS) -fPIC -shared -o $@ $(filter %.c,$^)
 build/fuzz/resp: $(FUZZ_SRC_resp)
 build/fuzz/wal: $(FUZZ_SRC_wal) build/fuzz/mutate_wal.so
 $(addprefix build/fuzz/,$(FUZZ_TARGETS)): build/fuzz/%: fuzz/target.h $(wildcard engine/*.h fault/*.h server/*.h fuzz/*.h)

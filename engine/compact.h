@@ -4,7 +4,7 @@
  * Owns:    the version it works on (a reference) and its outputs, until taken.
  * Errors:  as for flush.h.
  * Threads: compact_run runs anywhere; compact_pick belongs to the owner.
- * Crash:   when compact_run returned ERR_OK its tables and names are durable.
+ * Crash:   when compact_run returned ERR_OK its tables' bytes are durable, their names not yet.
  * Tests:   tests/engine/compact_pick_test.c, tests/engine/compact_run_test.c
  */
 #ifndef ENGINE_COMPACT_H

@@ -123,8 +123,7 @@ struct db {
     /* The last edit may be durable or not: until a new manifest is in force nothing that
      * either outcome names goes. */
     bool manifest_doubt;
-    uint64_t names_lost; /* syncs of the directory that have failed, or may have, */
-    int names_error;     /* and the -errno of the last one */
+    uint64_t names_lost; /* syncs of the directory that have failed, or may have */
     bool filling;        /* the log being prepared is a new file, and takes room */
     /* A full disk: background work has found no room, and the active log is the last one
      * for plain writes; or has been left, and this one is for deletes only. */

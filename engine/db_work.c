@@ -526,21 +526,13 @@ static void notice_room(struct db *db)
 static void add_leftovers(struct db *db, const struct work *w);
 static void discard(struct db *db, struct work *w);
 
-static void lose_names(struct db *db, int rc)
-{
-    db->names_lost++;
-    db->names_error = rc ? rc : -EIO;
-}
-
 /* Finished work whose files were made before a sync of the directory failed. That it was
  * perhaps for lack of room has been met where it failed. */
 static void drop_nameless(struct db *db)
 {
     while (db->edits && !db->edits->named && db->edits->names_lost != db->names_lost) {
         struct work *w = db->edits;
-        struct err_detail why;
-        int rc = db->names_error;
-        err_set(&why, err_from_os(rc), rc, "sync of the directory");
+        struct err_detail why = db->trouble;
         db->edits = w->next;
         note_trouble(db, w->kind, &why);
         add_leftovers(db, w);
@@ -667,12 +659,13 @@ static void amend_failed(struct db *db, struct work *w, const struct err_detail 
     mem_free(db->env.mem, w);
 }
 
-/* The manifest has grown enough, or nobody knows what it says. */
+/* The manifest has grown enough, or nobody knows what it says. Twice its snapshot: else a
+ * large state would be written as a whole for each edit. */
 static bool rolls_over(const struct db *db)
 {
     uint64_t size = db->manifest.offset;
     return db->manifest_doubt ||
-           (size >= db->options.manifest_bytes && size > db->manifest_begin);
+           (size >= db->options.manifest_bytes && size >= 2 * db->manifest_begin);
 }
 
 /* The next edit, or before it a new manifest. */
@@ -965,7 +958,7 @@ static void amend_nameless(struct db *db, struct work *w)
 {
     struct work *subject = w->amend.subject;
     struct err_detail why = w->amend.why;
-    lose_names(db, w->amend.names_result);
+    db->names_lost++;
     db->editing = false;
     mem_free(db->env.mem, w->amend.bytes.data);
     mem_free(db->env.mem, w);
@@ -983,7 +976,7 @@ static void edit_failed(struct db *db, struct work *w, const struct err_detail *
     if (a->subject) {
         names_are_durable(db, a->subject);
     } else {
-        lose_names(db, -why->os_error); /* it may have been such a sync */
+        db->names_lost++; /* it may have been such a sync */
         throw_away(db, FILENAME_MANIFEST, a->number, a->switched ? FREED : LEFTOVER);
     }
     meet_full_disk(db, WORK_AMEND, why);

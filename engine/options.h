@@ -50,7 +50,8 @@ struct options {
     size_t level1_bytes;       /* target of level 1; 0, the default: three memtables, but
                                   at least 10 MiB */
     unsigned level_ratio;      /* size ratio of neighbouring levels; default 10 */
-    size_t manifest_bytes;     /* roll the manifest over above this; default 1 MiB */
+    size_t manifest_bytes;     /* roll the manifest over above this, and above
+                                twice its snapshot; default 1 MiB */
     unsigned spare_logs;       /* logs kept ready for the next memtables; default 2 */
     size_t write_buffer_bytes; /* buffer of a table or log being filled; default 64 KiB */
     unsigned immutables_max;   /* memtables waiting for flush before puts wait; 4 */

@@ -4,8 +4,8 @@
 #   tests/crash/asan.sh build/asan/crash [CRASH-ARGUMENTS...]
 #
 # A report of a sanitizer ends the child process that was exploring, which is a violation
-# there. The first run alone comes to more than the demanded images, however busy the
-# machine is; the passes that are cut off by time add what they can. Last line:
+# there. The first two runs come to more than the demanded images, however busy the machine
+# is; the passes that are cut off by time add what they can. Last line:
 #   crash-asan: P passes, D distinct images, V violations
 set -u
 crash=$1

@@ -239,6 +239,27 @@ static void a_manifest_is_rolled_over_and_the_old_one_deleted(void)
     teststore_deinit(&t);
 }
 
+/* A snapshot larger than the limit is not written again for each edit: 60 of them would come
+ * to 86 KB in place of 15. */
+static void a_large_state_is_rolled_over_only_when_it_has_doubled(void)
+{
+    struct teststore t;
+    struct db_stats stats;
+    teststore_init(&t);
+    t.options.manifest_bytes = 64;
+    t.options.level0_tables = t.options.level0_slow = t.options.level0_stop = 100;
+    REQUIRE_INT(teststore_open(&t), ERR_OK);
+    for (int i = 0; i < 60; i++) {
+        REQUIRE_INT(teststore_put(&t, "k", "v"), ERR_OK);
+        REQUIRE_INT(db_flush(t.db), ERR_OK);
+    }
+    db_stats_get(t.db, &stats);
+    CHECK_INT(stats.level[0].files, 60);
+    printf("     %llu bytes\n", (unsigned long long)stats.manifest_bytes_written);
+    CHECK(stats.manifest_bytes_written < 40000);
+    teststore_deinit(&t);
+}
+
 /* A roll-over cut by a failing call at each of its steps, then a power cut: the store is
  * there with all that was acknowledged. */
 static void a_roll_over_may_fail_at_every_call(void)
@@ -344,6 +365,8 @@ CU_TestInfo engine_manifest_tests[] = {
      a_manifest_cut_anywhere_never_opens_with_a_hole},
     {"a_manifest_is_rolled_over_and_the_old_one_deleted",
      a_manifest_is_rolled_over_and_the_old_one_deleted},
+    {"a_large_state_is_rolled_over_only_when_it_has_doubled",
+     a_large_state_is_rolled_over_only_when_it_has_doubled},
     {"a_roll_over_may_fail_at_every_call", a_roll_over_may_fail_at_every_call},
     {"a_created_manifest_reads_back_through_its_pointer",
      a_created_manifest_reads_back_through_its_pointer},
