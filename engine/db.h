@@ -235,7 +235,8 @@ uint64_t db_stats_read_amplification(const struct db_stats *s);
 uint64_t db_stats_compression(const struct db_stats *s);
 
 /* Walks a closed store without changing it and checks every invariant of docs/
- * invariants.md. Each finding is one line to `report`; returns the first one's code. */
+ * invariants.md. Each finding is one line to `report`; returns the first one's code.
+ * ERR_NOMEM: memory or descriptors ran out, which says nothing of the store. */
 typedef void db_report_fn(void *arg, enum err code, const char *line);
 enum err db_check(const struct db_env *env, const char *dir,
                   const struct options *options, db_report_fn *report, void *arg);

@@ -14,13 +14,14 @@
 struct check {
     db_report_fn *report;
     void *arg;
-    enum err first;
+    enum err first; /* ERR_NOMEM: of whatever came before, too */
 };
 
 static void finding(struct check *c, enum err code, const struct err_detail *why)
 {
     char line[ERR_LINE_BYTES];
-    if (c->first == ERR_OK) c->first = code;
+    if (err_is_shortage(why->os_error)) code = ERR_NOMEM;
+    if (c->first == ERR_OK || code == ERR_NOMEM) c->first = code;
     if (c->report) c->report(c->arg, code, err_line(why, line));
 }
 

@@ -53,6 +53,11 @@ enum err err_set(struct err_detail *why, enum err code, int os_error, const char
     return code;
 }
 
+bool err_is_shortage(int os_error)
+{
+    return os_error == ENOMEM || os_error == EMFILE || os_error == ENFILE;
+}
+
 bool err_is_no_file(int os_error)
 {
     return os_error == EISDIR || os_error == ELOOP || os_error == ENXIO;

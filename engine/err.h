@@ -55,6 +55,8 @@ enum err err_set(struct err_detail *why, enum err code, int os_error, const char
                  ...) __attribute__((format(printf, 4, 5)));
 /* Whether this errno says that something that is no file has the name of one. */
 bool err_is_no_file(int os_error);
+/* Whether this errno says that memory or descriptors have run out, and nothing of a file. */
+bool err_is_shortage(int os_error);
 /* "TEXT: REASON" when an errno is behind it and the text does not tell the reason already,
  * else the text. Returns `out`. */
 const char *err_line(const struct err_detail *why, char out[ERR_LINE_BYTES]);

@@ -354,14 +354,21 @@ static enum err repair_locked(struct repair *r, const char *dir, struct err_deta
     return e;
 }
 
+/* What cannot be read for want of memory or descriptors is not damaged for that. */
+static void keep_shortage(void *arg, enum err code, const char *line)
+{
+    if (code == ERR_NOMEM) err_set(arg, code, 0, "%s", line);
+}
+
 enum err db_repair(const struct db_env *env, const char *dir,
                    const struct options *options, db_report_fn *report, void *arg,
                    struct repair_counts *counts, struct err_detail *why)
 {
     *counts = (struct repair_counts){.changed = false};
     enum err e = options_check(options, why);
-    if (!e) e = db_check(env, dir, options, NULL, NULL);
-    if (e == ERR_OK) return ERR_OK;
+    if (e) return e;
+    e = db_check(env, dir, options, keep_shortage, why);
+    if (e == ERR_OK || e == ERR_NOMEM) return e;
     why->code = ERR_OK;
     if (e == ERR_LOCKED)
         return err_set(why, e, 0, "%s: in use, opened by another process or this one",

@@ -76,6 +76,7 @@ struct findings {
     struct buf json;
     unsigned count, losses;
     bool locked;
+    char shortage[LINE_BYTES]; /* why the check could not be made, or empty */
 };
 
 static void append(struct buf *b, const char *format, ...)
@@ -172,7 +173,8 @@ static void report(void *arg, enum err code, const char *line)
 {
     struct findings *f = arg;
     f->locked |= code == ERR_LOCKED;
-    if (f->locked) return;
+    if (code == ERR_NOMEM) snprintf(f->shortage, sizeof f->shortage, "%s", line);
+    if (f->locked || *f->shortage) return;
     f->losses += code != ERR_OK;
     const char *kind = code ? err_text(code) : f->check->repair ? "saved" : "note";
     if (!f->check->json) {
@@ -223,9 +225,9 @@ static int verify(struct check *c)
     options_init(&options);
     begin_findings(&f, c);
     enum err e = db_check(&env, c->store, &options, report, &f);
-    if (f.locked || e == ERR_NOMEM) {
+    if (f.locked || *f.shortage) {
         buf_deinit(&f.json);
-        return f.locked ? in_use(c) : check_unable(c, err_text(e));
+        return f.locked ? in_use(c) : check_unable(c, f.shortage);
     }
     end_findings(&f, e ? ",\"sound\":false" : ",\"sound\":true");
     if (!c->json && !e) c->print(c->arg, "sound");

@@ -38,7 +38,9 @@ struct riptide_server_config {
     const char *const *settings;
 };
 
-/* Opens the store, listens, and returns when clients can connect. */
+/* Opens the store, listens, and returns when clients can connect. File descriptors are your
+ * process's, whose limit is not touched: wanted are maxclients + open-tables-max + 64. New
+ * clients wait while there is none; files of the store that cannot be opened are errors. */
 RIPTIDE_API enum riptide_error
 riptide_server_start(const struct riptide_server_config *config,
                      struct riptide_server **out, struct riptide_failure *why);

@@ -28,7 +28,7 @@ claim "the JSON file is JSON" 'python3 -m json.tool "$out/json" > /dev/null'
 
 "$crash" --quiet --no-canary --scenario create --profile V > "$out/run"
 claim "a violation exits with 1" '[ $? -eq 1 ]'
-again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+again=$(sed -n 's/^  .* --explain //p' "$out/run" | head -n 1)
 claim "its command names the profile" '[ "${again#* }" = "--profile V" ]'
 # shellcheck disable=SC2086 # two words and more
 "$crash" --replay $again > "$out/replay"
@@ -48,14 +48,14 @@ claim "without the profile there is no such crash" \
 claim "with sectors spared it holds" '[ $? -eq 0 ]'
 
 "$crash" --quiet --no-canary --scenario create --pass deep --fine --profile V > "$out/run"
-again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+again=$(sed -n 's/^  .* --explain //p' "$out/run" | head -n 1)
 claim "its command names the chunks" '[ "${again#* }" = "--profile V --fine" ]'
 # shellcheck disable=SC2086
 "$crash" --replay $again > "$out/replay"
 claim "and it fails again" '[ $? -eq 1 ] && grep -q "^violation: " "$out/replay"'
 
 "$crash" --quiet --no-canary --scenario put-always --pass torn --profile V > "$out/run"
-again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+again=$(sed -n 's/^  .* --explain //p' "$out/run" | head -n 1)
 claim "a cut right after a recovery has its own form" '[[ $again == *[-+]*/s* ]]'
 # shellcheck disable=SC2086
 "$crash" --replay $again > "$out/replay"
@@ -68,7 +68,7 @@ claim "and its story ends with an oracle" \
 
 "$crash" --quiet --no-canary --scenario pipeline --profile V --silence settled \
     --silence open > "$out/run"
-again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+again=$(sed -n 's/^  .* --explain //p' "$out/run" | head -n 1)
 # shellcheck disable=SC2086
 "$crash" --explain $again --silence settled --silence open | sed '/^The crash comes/q' > "$out/story"
 claim "the story of a dialogue is told once" \
@@ -87,7 +87,7 @@ kill -SEGV "$child"
 wait $parent
 claim "the death of a worker is a violation" \
     '[ $? -eq 1 ] && grep -q "oracle open: the exploring process died: Segmentation fault$" "$out/run"'
-again=$(sed -n 's/^  crash --explain //p' "$out/run" | head -n 1)
+again=$(sed -n 's/^  .* --explain //p' "$out/run" | head -n 1)
 # shellcheck disable=SC2086
 "$crash" --replay $again > "$out/replay"
 claim "and the token of what it was at is printed" 'grep -qE "^(holds|there is no such)" "$out/replay"'

@@ -198,7 +198,7 @@ unsigned report_violations(const struct campaign *c)
                row->violation.path[0] ? row->violation.path : "(none, the run itself)");
         if (row->shrunk) printf("  shrunk to %u operations\n", row->operations);
         if (row->token[0]) {
-            printf("  crash --explain %s", row->token);
+            printf("  %s --explain %s", program_invocation_name, row->token);
             report_disk(c);
         }
     }

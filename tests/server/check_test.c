@@ -137,6 +137,28 @@ static void a_lock_out_of_reach_is_a_note(void)
     teststore_deinit(&t);
 }
 
+/* ulimit -n: nothing is known of what could not be opened, least of all that it is damaged. */
+static void a_table_without_a_descriptor_is_not_damaged(void)
+{
+    static struct plan plan = {.pattern = "fs/sst/open/emfile", .kth = 1, .sticky = true};
+    dumped_example(&t);
+    for (int repair = 0; repair < 2; repair++) {
+        uint32_t before = disk_sim_microops(t.disk);
+        REQUIRE_INT(plan_arm(&plan), 0);
+        struct check c = begin();
+        c.repair = repair;
+        CHECK_INT(check_store(&c), CHECK_UNABLE);
+        CHECK(strstr(complaint, "/data/db: 000004.sst: ") != NULL);
+        CHECK(strstr(complaint, "Too many open files") != NULL);
+        CHECK_TEXT(dumped_text(), "");
+        CHECK_INT(disk_sim_microops(t.disk), before);
+        plan_disarm_all();
+    }
+    struct check c = begin();
+    CHECK_INT(check_store(&c), CHECK_SOUND);
+    teststore_deinit(&t);
+}
+
 static void a_repair_of_no_store_says_only_that(void)
 {
     teststore_init(&t);
@@ -264,6 +286,8 @@ CU_TestInfo server_check_tests[] = {
     {"a_repair_as_json_is_one_document", a_repair_as_json_is_one_document},
     {"a_store_in_use_is_left_alone", a_store_in_use_is_left_alone},
     {"a_lock_out_of_reach_is_a_note", a_lock_out_of_reach_is_a_note},
+    {"a_table_without_a_descriptor_is_not_damaged",
+     a_table_without_a_descriptor_is_not_damaged},
     {"a_repair_of_no_store_says_only_that", a_repair_of_no_store_says_only_that},
     {"checking_creates_nothing", checking_creates_nothing},
     {"a_missing_directory_is_a_complaint_and_two",
