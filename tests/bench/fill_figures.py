@@ -70,6 +70,15 @@ def rate_cell(runs, workload):
     return f"{rate / 1e3:,.1f} ({cpu:.2f})"
 
 
+def ratio_cell(results, workload):
+    """Ours over LevelDB's, of the same repeat: what slowed one slowed the other."""
+    ratios = sorted(peer[workload]["seconds"] / peer[workload]["ops"] *
+                    ours[workload]["ops"] / ours[workload]["seconds"]
+                    for ours, peer in zip(results["riptide"], results.get("leveldb", [])))
+    return (f"{statistics.median(ratios):.2f} [{ratios[0]:.2f}..{ratios[-1]:.2f}]"
+            if ratios else "-")
+
+
 def amplification(runs, workload):
     return median(runs, workload, lambda r: r["wrote"] / (r["ops"] * USER_BYTES))
 
@@ -85,20 +94,21 @@ def engine(build):
     backends = [b for b in BACKENDS if b in results]
     n = int(median(results[backends[0]], "fillseq", lambda r: r["ops"]))
 
-    def row(name, cell):
-        return (name,) + tuple(cell(results[b]) for b in backends)
+    def row(name, cell, workload=None):
+        return (name,) + tuple(cell(results[b]) for b in backends) + (
+            ratio_cell(results, workload) if workload else "",)
 
     def pair(of):
         return lambda runs: " / ".join(f"{of(runs, w):.2f}" for w in
                                        ("fillrandom", "overwrite"))
 
-    rows = [row(name, lambda runs, w=w: rate_cell(runs, w)) for name, w in ROWS]
+    rows = [row(name, lambda runs, w=w: rate_cell(runs, w), w) for name, w in ROWS]
     rows.append(row("compact, whole", lambda runs: "{:.2f} s".format(
-        median(runs, "compact", lambda r: r["seconds"]))))
+        median(runs, "compact", lambda r: r["seconds"])), "compact"))
     rows.append(row("reopen", lambda runs: "{:.1f} ms".format(
-        median(runs, "reopen", lambda r: r["seconds"]) * 1e3)))
+        median(runs, "reopen", lambda r: r["seconds"]) * 1e3), "reopen"))
     rows.append(row("recovery of a 64 MB log", lambda runs: "{:.2f} s".format(
-        median(runs, "recover", lambda r: r["seconds"]))))
+        median(runs, "recover", lambda r: r["seconds"])), "recover"))
     rows.append(row("write amplification, fillrandom / overwrite", pair(amplification)))
     rows.append(row("space amplification, fillrandom / overwrite", pair(space)))
     rows.append(row("longest stall in fillrandom, ms", lambda runs: "{:.1f}".format(
@@ -108,7 +118,7 @@ def engine(build):
     repeats = len(results[backends[0]])
     return (f"Thousands of operations a second, in brackets processor microseconds an "
             f"operation; N = {n:,},\nmedians of {repeats} interleaved repeats.\n\n" +
-            table(("workload",) + tuple(backends), rows))
+            table(("workload",) + tuple(backends) + ("over leveldb [range]",), rows))
 
 
 def instructions(build):
