@@ -668,6 +668,8 @@ $(addprefix $(BUILD)/fuzz/replay_,$(FUZZ_TARGETS)): $(BUILD)/fuzz/replay_%: \
 TARGET ?= resp
 FOR    ?= 60
 fuzz: ## fuzz one TARGET (resp, wal) FOR so many seconds with AFL++
+	@$(if $(filter $(TARGET),$(FUZZ_TARGETS)),,echo "fuzz: TARGET=$(TARGET): \
+	  one of $(FUZZ_TARGETS)" >&2; exit 2)
 	@tests/install.sh afl++ clang
 	@$(MAKE) $(SUB) build/fuzz/$(TARGET)
 	@fuzz/run.sh $(TARGET) for $(FOR)

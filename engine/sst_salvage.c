@@ -175,17 +175,28 @@ static bool take_index(struct sst_salvage *s, const struct sst_footer *f, enum e
 
 /* ---- places, by looking ---- */
 
-/* Can an encoded block begin here? */
-static bool may_begin_encoded(const uint8_t *p, size_t room)
+/* Where an encoded block that begins here would have ended, for none is larger than what it
+ * decodes to; 0: none can begin here. */
+static size_t encoded_room(const uint8_t *p, size_t room)
 {
     size_t n = 0;
     const char *what;
-    return !codec_plain_bytes(CODEC_LZ4, slice_of(p, room), &n, &what) &&
-           n >= BLOCK_BYTES_MIN;
+    if (codec_plain_bytes(CODEC_LZ4, slice_of(p, room), &n, &what) || n < BLOCK_BYTES_MIN)
+        return 0;
+    return n + SST_BLOCK_TAIL_BYTES < room ? n + SST_BLOCK_TAIL_BYTES : room;
+}
+
+/* Can it be one of the table's entries? What the manifest says of them keeps the search from
+ * all that looks like an entry elsewhere, as the records of a log do. */
+static bool may_belong(const struct sst_meta *m, slice key, seqno seq)
+{
+    return !m ||
+           (slice_compare(key, m->smallest) >= 0 && slice_compare(key, m->largest) <= 0 &&
+            seq >= m->min_seq && seq <= m->max_seq);
 }
 
 /* Can a plain block begin here? Its first entry shares nothing and has a number. */
-static bool may_begin_plain(const uint8_t *p, size_t room)
+static bool may_begin_plain(const struct sst_salvage *s, const uint8_t *p, size_t room)
 {
     const uint8_t *end = p + room;
     uint64_t shared, rest, value;
@@ -196,7 +207,8 @@ static bool may_begin_plain(const uint8_t *p, size_t room)
     uint64_t left = (uint64_t)(end - p);
     if (left < 8 || rest > left - 8 || value > left - 8 - rest) return false;
     uint64_t tag = fixed64_get(p + rest);
-    return tag_seq(tag) > 0 && tag_kind(tag) <= ENTRY_PUT;
+    return tag_seq(tag) > 0 && tag_kind(tag) <= ENTRY_PUT &&
+           may_belong(s->known, slice_of(p, (size_t)rest), tag_seq(tag));
 }
 
 /* The size of the block that begins at p, without its tail; 0: none ends within `room`. */
@@ -230,9 +242,9 @@ static enum err look_for_blocks(struct sst_salvage *s)
         const uint8_t *p = s->file + at;
         size_t left = end - at, room = left;
         uint32_t size = 0;
+        if (!may_begin_plain(s, p, left)) room = encoded_room(p, left);
         if (guess && room > GUESS_BYTES_MAX) room = GUESS_BYTES_MAX;
-        if (may_begin_plain(p, left) || may_begin_encoded(p, left))
-            e = find_end(s, p, room, &size);
+        if (room > 0) e = find_end(s, p, room, &size);
         guess = size == 0;
         if (size) e = add_place(s, at, size);
         at += size ? (size_t)size + SST_BLOCK_TAIL_BYTES : 1;
@@ -259,14 +271,11 @@ static enum err remember_last(struct sst_salvage *s, slice key, uint64_t tag)
 /* Does an entry belong to this table, behind the last one of the block before? */
 static const char *misplaced(const struct sst_salvage *s, const struct block_iter *it)
 {
-    const struct sst_meta *m = s->known;
     seqno seq = tag_seq(it->tag);
     if (tag_kind(it->tag) > ENTRY_PUT || seq == 0) return "an entry of no known kind";
     if (s->last.data && ikey_compare(s->last, s->last_tag, it->key, it->tag) >= 0)
         return "an older block lies in its place";
-    if (m &&
-        (slice_compare(it->key, m->smallest) < 0 ||
-         slice_compare(it->key, m->largest) > 0 || seq < m->min_seq || seq > m->max_seq))
+    if (!may_belong(s->known, it->key, seq))
         return "a block of another table lies in its place";
     return NULL;
 }

@@ -9,6 +9,10 @@
 # Findings are minimised into build/fuzz/findings/TARGET/. Exit status 0 only without one.
 set -u
 target=$1 mode=$2 amount=$3
+if ! [[ $amount =~ ^[1-9][0-9]{0,8}$ ]]; then
+    echo "fuzz: FOR=$amount: wants a number of seconds, 1 to 999999999" >&2
+    exit 2
+fi
 build=${BUILD_FUZZ:-build/fuzz}
 out=$build/out/$target
 findings=$build/findings/$target

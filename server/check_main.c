@@ -1,4 +1,5 @@
 /* check_main.c - riptidekv-check as a program: arguments, the real disk, exit code. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,14 @@ static void complain(void *arg, const char *line)
     fprintf(stderr, "riptidekv-check: %s\n", line);
 }
 
+/* An answer that nobody could get is none. */
+static int said(int code)
+{
+    if (!fflush(stdout)) return code;
+    complain(NULL, strerror(errno));
+    return CHECK_UNABLE;
+}
+
 int main(int argc, char **argv)
 {
     struct check c = {.mem = mem_libc(), .print = print, .complain = complain};
@@ -25,7 +34,7 @@ int main(int argc, char **argv)
     char parent[CONFIG_TEXT_BYTES], name[CONFIG_TEXT_BYTES];
     switch (check_parse(&c, argc, (const char *const *)argv, wrong)) {
     case CHECK_RUN: break;
-    case CHECK_HELP: puts(check_usage); return CHECK_SOUND;
+    case CHECK_HELP: puts(check_usage); return said(CHECK_SOUND);
     case CHECK_BAD:
         c.path = NULL;
         (void)check_unable(&c, wrong);
@@ -43,5 +52,5 @@ int main(int argc, char **argv)
     }
     int code = check_store(&c);
     disk_posix_free(c.disk);
-    return code;
+    return said(code);
 }

@@ -1,7 +1,9 @@
 /* main.c - the server as a program: flags, the real world, signals, the loop. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -147,11 +149,11 @@ int main(int argc, char **argv)
     case FLAGS_BAD: return fail(error);
     case FLAGS_VERSION:
         puts("riptidekv-server " VERSION " (compression: " CODEC_BEST_NAME ")");
-        return 0;
+        return fflush(stdout) ? fail(strerror(errno)) : 0;
     case FLAGS_HELP:
         flags_help(help, sizeof help);
         fputs(help, stdout);
-        return 0;
+        return fflush(stdout) ? fail(strerror(errno)) : 0;
     case FLAGS_RUN: break;
     }
     watch_signals();

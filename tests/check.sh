@@ -193,5 +193,13 @@ expect 1 '^data is damaged: CURRENT: empty' "$check" "$tmp/store"
 expect 0 '^repaired$' "$check" "$tmp/store" --repair
 expect 0 '^sound$' "$check" "$tmp/store"
 
+# An answer that nobody could get.
+checks=$((checks + 1))
+"$check" "$tmp/store" --json > /dev/full 2> "$tmp/why"
+if [ $? -ne 2 ] || ! grep -q 'No space left' "$tmp/why"; then
+    echo "FAIL an answer that could not be written is an error: $(cat "$tmp/why")"
+    failed=$((failed + 1))
+fi
+
 echo "check-tool: $checks checks, $failed failed"
 [ "$failed" -eq 0 ]

@@ -388,11 +388,15 @@ static int explore_canary(void *arg)
     return caught ? CANARY_CAUGHT : 0;
 }
 
-static bool canary_dies(void)
+/* NULL: it was caught. */
+static const char *canary_trouble(void)
 {
     int result = campaign_apart(explore_canary, NULL);
-    if (result < 0) printf("the canary's process died: %s\n", strsignal(-result));
-    return result == CANARY_CAUGHT;
+    if (result == CANARY_CAUGHT) return NULL;
+    return result < 0
+               ? "the canary could not be tried: its process died, as others of these "
+                 "sources may"
+               : "the canary was not caught: a store without syncs must be";
 }
 
 /* ---- tokens ---- */
@@ -494,15 +498,19 @@ int main(int argc, char **argv)
         return 2;
     }
     check_passes(&a, &c);
-    bool canary = !a.canary || canary_dies();
+    const char *canary = a.canary ? canary_trouble() : NULL;
     campaign_run(&c, report_progress);
     report_table(&c);
     report_oracles(&c);
     unsigned violations = report_violations(&c);
     bool written = !a.json || report_json(&c, a.json) == 0;
     if (!written) fprintf(stderr, "crash: cannot write %s\n", a.json);
-    if (!canary) printf("the canary was not caught: a store without syncs must be\n");
+    if (canary) printf("%s\n", canary);
     report_last_line(&c);
     campaign_deinit(&c);
-    return violations || !canary || !written ? 1 : 0;
+    if (fflush(stdout)) {
+        fprintf(stderr, "crash: cannot write the report: %s\n", strerror(errno));
+        return 1;
+    }
+    return violations || canary || !written ? 1 : 0;
 }

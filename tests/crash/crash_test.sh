@@ -153,6 +153,14 @@ for token in AQARAIk~+ AaUCAQQAAHA2uw~-; do
 done
 "$crash" --random 1 --seed 39 --seconds 1 --no-canary --quiet > "$out/run" 2>&1
 claim "a kill inside a group is no violation" 'grep -q " 0 violations$" "$out/run"'
+for shard in 0/2 3/4; do
+    "$crash" --scenario put-always --pass deep --quiet --shard $shard > "$out/run"
+    claim "a shard does not miss what it left to others: $shard" \
+        '[ $? -eq 0 ] && grep -q " 0 violations$" "$out/run"'
+done
+"$crash" --scenario create --quiet --no-canary > /dev/full 2> "$out/why"
+claim "a report that cannot be written is an error" \
+    '[ $? -eq 1 ] && grep -q "cannot write the report" "$out/why"'
 "$crash" --scenario nothing > /dev/null 2>&1
 claim "an unknown scenario exits with 2" '[ $? -eq 2 ]'
 "$crash" --replay nonsense > /dev/null 2>&1

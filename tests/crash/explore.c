@@ -445,11 +445,11 @@ void explorer_play(struct explorer *x, const uint8_t *tape, size_t size)
     if (r->broken) explorer_violate(x, ORACLE_ANSWER, r->why);
 }
 
-/* Of few enough images, nothing left out. */
+/* Of few enough images, nothing left out, nor left to another shard. */
 static bool fixpoint(const struct explorer *x)
 {
     return x->options.deep && !x->stop && !x->stats.unfinished &&
-           x->stats.primary <= x->options.nest_max;
+           x->options.shards == 1 && x->stats.primary <= x->options.nest_max;
 }
 
 bool explore(struct explorer *x, const uint8_t *tape, size_t size)
