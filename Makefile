@@ -170,7 +170,7 @@ ci-steps: ## what .ci/run adds to `make test`: sanitizers, smoke runs of the ben
 
 unit: ## every suite of tests/, each in a process of its own
 	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-tests
-	build/test/run-tests --jobs $(JOBS) --junit build/test/junit.xml
+	build/test/run-tests --jobs $(JOBS) --timeout 300 --junit build/test/junit.xml
 
 runner-check: ## the test runner and the adding up of steps, on suites that fail
 	@$(MAKE) $(SUB) VARIANT=test WERROR=-Werror build/test/run-tests
